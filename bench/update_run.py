@@ -41,7 +41,7 @@ def load_engine():
 
 imported("SQLAlchemy", "sqlalchemy")
 imported("goldroot", "goldroot.cli.main", "goldroot.cli.failure", "goldroot.cli.update", "goldroot.fleet.update.update",
-         "goldroot.hosts.directory", "goldroot.catalog.migrate")
+         "goldroot.hosts.directory", "goldroot.catalog.store")
 imported("DBOS, and goldroot's use of it", load_engine)
 ready = time.perf_counter(), time.process_time()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot import private
+from goldroot import files, private
 from goldroot.errors import NoPermission
 
 
@@ -29,10 +29,10 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_modes_are_those_of_the_rule_whatever_the_umask(tmp_path: Path, umask: int) -> None:
-    private.make_directory(tmp_path / "a" / "b" / "c")
-    private.write(tmp_path / "a" / "file", b"one")
-    private.prepare(tmp_path / "a" / "database")
-    os.close(private.open_new(tmp_path / "a" / "b" / "new", exclusive=True))
+    files.make_directory(tmp_path / "a" / "b" / "c")
+    files.write(tmp_path / "a" / "file", b"one")
+    files.prepare(tmp_path / "a" / "database")
+    os.close(files.open_new(tmp_path / "a" / "b" / "new", exclusive=True))
     assert {mode(tmp_path / name) for name in ("a", "a/b", "a/b/c")} == {0o700}
     assert {mode(tmp_path / name) for name in ("a/file", "a/database", "a/b/new")} == {0o600}
     assert sorted(os.listdir(tmp_path / "a")) == ["b", "database", "file"]
@@ -41,10 +41,10 @@ def test_modes_are_those_of_the_rule_whatever_the_umask(tmp_path: Path, umask: i
 def test_a_file_of_before_gets_the_mode_before_the_content(tmp_path: Path) -> None:
     (tmp_path / "file.new").touch(0o666)
     (tmp_path / "file").touch(0o666)
-    private.write(tmp_path / "file", b"secret")
+    files.write(tmp_path / "file", b"secret")
     assert mode(tmp_path / "file") == 0o600
     (tmp_path / "there").write_text("content")
-    private.prepare(tmp_path / "there")
+    files.prepare(tmp_path / "there")
     assert (tmp_path / "there").read_text() == "content"
 
 
@@ -52,7 +52,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_written_through(tmp_path: Path
     (tmp_path / "outside").touch()
     (tmp_path / "file.new").symlink_to("outside")
     with pytest.raises(OSError, match="symbolic"):
-        private.write(tmp_path / "file", b"secret")
+        files.write(tmp_path / "file", b"secret")
     assert (tmp_path / "outside").read_text() == ""
 
 
@@ -82,7 +82,7 @@ def test_everything_is_closed_but_what_is_in_the_trees(tmp_path: Path) -> None:
     (outside / "file").touch(0o666)
     (top / "records" / "link").symlink_to(outside)
     before = mode(top / "store/disks/web1"), mode(top / "store/disks/web1/etc/passwd")
-    assert private.is_loose(str(top))
+    assert files.is_loose(str(top))
     changed = private.tighten([str(top)], [str(top / "store/disks")], os.geteuid())
     assert changed[-1] == str(top), "the top is the last"
     assert (mode(top / "store/disks/web1"), mode(top / "store/disks/web1/etc/passwd")) == before
@@ -90,7 +90,7 @@ def test_everything_is_closed_but_what_is_in_the_trees(tmp_path: Path) -> None:
     assert {mode(top / name) for name in ("keys/site", "records/1/record")} == {0o600}
     assert mode(top / "run") == 0o700, "and no set-uid bit"
     assert mode(outside) != 0o700
-    assert not private.is_loose(str(outside / "nothing"))
+    assert not files.is_loose(str(outside / "nothing"))
     assert private.tighten([str(top), str(top / "gone")], [str(top / "store/disks")], os.geteuid()) == []
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = "all"
@@ -40,9 +41,10 @@ def main(directory: Path, groups: list[str]) -> None:
     (directory / ".goldroot").write_text(json.dumps(stands))
 
 
-def fingerprint(project: dict[str, object]) -> str:
+def fingerprint(project: dict[str, Any]) -> str:
     """A hash of everything in pyproject.toml that decides what is installed, and of the Python that it is for."""
     parts = [project.get(part) for part in ("project", "build-system", "dependency-groups")]
+    parts += project["tool"]["hatch"], (ROOT / "bin/goldroot").read_text()  # an editable installation has a copy of it
     return hashlib.sha256(json.dumps([sys.version, parts], sort_keys=True).encode()).hexdigest()
 
 

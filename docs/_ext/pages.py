@@ -58,7 +58,7 @@ def command_pages() -> Iterator[tuple[str, str, str, str]]:
     own = "\n".join(
         [*heading("goldroot", "="), *body(cli, root, of_page=True), "", "Commands", "--------", "", listed, ""]
     )
-    yield "goldroot", "goldroot", summary_of(cli), own + FURTHER
+    yield "goldroot", "goldroot", summary_of(cli), own + "\n".join(["", *exit_codes("-")]) + FURTHER
     for name, (_, line) in COMMANDS.items():
         command = cli.get_command(root, name)
         if command is None:
@@ -67,16 +67,19 @@ def command_pages() -> Iterator[tuple[str, str, str, str]]:
         yield f"goldroot-{name}", f"goldroot-{name}", line.rstrip("."), text + "\n"
 
 
+def exit_codes(underline: str) -> list[str]:
+    """Every exit code of goldroot, and its meaning."""
+    lines = [*heading("Exit codes", underline), ""]
+    for codes, meaning in errors.EXIT_CODES.items():
+        lines += [codes, f"   {meaning}", ""]
+    return [
+        *lines,
+        "A command that goldroot runs for you (``maintain run``, ``fallback mount``, ...) gives its own exit status.",
+        "",
+    ]
+
+
 FURTHER = """
-Exit codes
-----------
-
-0: done.  1: done, and something waits for you (conflicts left, differences found).  2: the command line or a file that
-you wrote is wrong.  3: refused, because a rule forbids it now.  4: it was tried and failed.  5: another goldroot command
-works on the same thing.  6: the data is from a newer goldroot.  70: a bug in goldroot.  74: done, and the output cannot be
-written.  130: interrupted (143 and 129:
-by SIGTERM and SIGHUP).  141: the reader of the output went away.
-
 Environment
 -----------
 
@@ -181,17 +184,7 @@ def error_page() -> str:
         importlib.import_module(room)
     for error in every_error(errors.GoldrootError):
         lines += [f"   * - ``{error.kind}``", f"     - {error.exit_code}", f"     - ``{error.__name__}``"]
-    lines += [
-        "",
-        "Exit codes 0 and 1 are not errors: done, and done with something that waits for you (conflicts left,",
-    ]
-    lines += [
-        "differences found). 70 is a bug in goldroot; 74 means that it is done and the output cannot be written,",
-        "130 that it was interrupted (143 and 129: by SIGTERM and SIGHUP), 141 that",
-        "the reader of the output went away; a command that goldroot runs for you",
-    ]
-    lines += ["(``maintain run``, ``clone enter``) gives its own exit status.", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *exit_codes("-")])
 
 
 def tree_of_errors() -> list[str]:

@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from goldroot.conflicts import Conflict, Decision, Decisions
+    from goldroot.conflicts import Conflict, Decision, Decisions, load_decisions
     from goldroot.errors import (
         BadInput,
         BadPolicy,
@@ -92,21 +92,21 @@ if TYPE_CHECKING:
         UsageError,
     )
     from goldroot.files import AnyPath
-    from goldroot.merge import MergePlan, Options, Record, Trees, apply_plan, load_decisions, merge_trees, plan_trees
+    from goldroot.merge import MergePlan, Options, Record, Trees, apply_plan, merge_trees, plan_trees
     from goldroot.policy import Policy
     from goldroot.tree import Note, Progress
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "conflicts": "Conflict Decision Decisions",
+            "conflicts": "Conflict Decision Decisions load_decisions",
             "errors": (
                 "BadInput BadPolicy BadSignature Busy ChecksFailed Damaged Failed GoldrootError HealthFailed HostError"
                 " LimitReached MissingPackage MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested"
                 " ProgramFailed Refused StillRunning TreeChanged Unreachable UsageError"
             ),
             "files": "AnyPath",
-            "merge": "MergePlan Options Record Trees apply_plan load_decisions merge_trees plan_trees",
+            "merge": "MergePlan Options Record Trees apply_plan merge_trees plan_trees",
             "policy": "Policy",
             "tree": "Note Progress",
         },

@@ -28,25 +28,43 @@
     │       ├── Unreachable           exit 4   a host did not answer: nothing is known
     │       │   └── ReplyLost             exit 4   it was asked for a change, and whether that was made is not known (goldroot.hosts)
     │       ├── Damaged               exit 4   a disk, an entry or a database is broken, and is not repaired
+    │       │   └── DatabaseDamaged       exit 4   the catalog is, or what the steps of runs are written in
     │       ├── CpRefused             exit 4   z/VM's control program did not do it (goldroot.hosts.zvm)
     │       └── SmapiError            exit 4   z/VM did; more of them in goldroot.zvm.smapi
     ├── Busy                          exit 5   another goldroot command works on the same thing
     │   └── EntryChanged              exit 5   an entry is not what a change of it was made from (goldroot.hosts)
     └── NewerVersion                  exit 6   the data was written by a newer goldroot
 
-Exit 0 is success and exit 1 means "done, and something waits for you" (conflicts left, differences found).
-Exit 74 means "ended, and what there is to say could not be printed": what was done is done (EX_IOERR of sysexits.h).
-Exit 70 is a bug in goldroot: the traceback goes to a file that the message names, never to the user.
+The other exit codes, and what each means, are in :data:`EXIT_CODES`.  70 is a bug in goldroot: the traceback goes to a file
+that the message names, never to the user.  74 is EX_IOERR of sysexits.h.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from goldroot.escape import with_bytes
+
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_BUG = 70
 EXIT_UNPRINTED = 74
+
+#: Every code that a command ends with, and its meaning; but for those that run a command of yours, whose code they give.
+#: Help, man pages and the reference have it from here.
+EXIT_CODES = {
+    "0": "done",
+    "1": "done, and something waits for you: conflicts left, differences found",
+    "2": "the command line or a file that you wrote is wrong",
+    "3": "refused: a rule forbids it now",
+    "4": "tried, and failed",
+    "5": "another goldroot command works on the same thing",
+    "6": "the data was written by a newer goldroot",
+    "70": "a bug in goldroot",
+    "74": "done, and the output cannot be written",
+    "129, 130, 143": "interrupted, by SIGHUP, Ctrl-C, SIGTERM",
+    "141": "the reader of the output went away",
+}
 
 
 class GoldrootError(Exception):
@@ -73,10 +91,10 @@ class GoldrootError(Exception):
         """The error as JSON data, as ``--json`` prints it."""
         return {
             "error": self.kind,
-            "what": self.brief,
-            "meaning": self.meaning,
-            "todo": self.todo,
-            "lines": list(self.lines),
+            "what": with_bytes(self.brief),
+            "meaning": with_bytes(self.meaning),
+            "todo": with_bytes(self.todo),
+            "lines": [with_bytes(line) for line in self.lines],
             "exit_code": self.exit_code,
         }
 
@@ -193,6 +211,12 @@ class Unreachable(HostError):
 
 class Damaged(HostError):
     kind = "damaged"
+
+
+class DatabaseDamaged(Damaged):
+    """Not a server is damaged but what goldroot keeps of all: nothing that is done to one clone helps."""
+
+    kind = "damaged-database"
 
 
 class Busy(GoldrootError):

@@ -8,6 +8,8 @@ and line breaks, by which one line poses as two.  All of it is what :meth:`str.i
 
 from __future__ import annotations
 
+import re
+
 
 def escape(text: str, keep: str = "") -> str:
     r"""The text with every other character than printable ones and those of ``keep`` written as ``\xNN`` or ``\uNNNN``.
@@ -17,6 +19,15 @@ def escape(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else _code(ord(char)) for char in text)
+
+
+#: A byte that is not UTF-8 as Python has it (PEP 383), or as :func:`repr` writes that.
+_BYTE = re.compile(r"[\udc80-\udcff]|(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
+
+
+def with_bytes(text: str) -> str:
+    r"""A message in which bytes that are not UTF-8 are written as the bytes that they are (``\xNN``), also in quoted words."""
+    return _BYTE.sub(lambda one: f"{one[1]}\\x{one[2]}" if one[2] else _code(ord(one[0])), text)
 
 
 def _code(code: int) -> str:

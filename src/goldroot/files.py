@@ -1,8 +1,11 @@
-"""Files and directories, for all rooms: moving about in a tree, reading one file of it, writing a file whole.
+"""Files and directories, for all rooms: moving about in a tree, reading one file of it, writing a file whole, for its owner alone.
 
 Work goes by directory descriptor.  A :class:`Cursor` opens one directory after the other, each by its one name in its
 parent and never through a symbolic link.  So it needs no path that the kernel would call too long, and what somebody
 exchanges for a link meanwhile is an error instead of a way out of the tree.
+
+What a site keeps is its owner's alone.  A mode is given in so many words at each making, and set once more on what is open: the
+process's umask has no say, and stays what it is, for trees on disks and commands in them have modes of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 #: A path of the system that goldroot runs on.
-AnyPath = str | bytes | os.PathLike[str]
+StrPath = str | os.PathLike[str]
+AnyPath = StrPath | bytes
+
+#: The modes of what a site keeps, and what of a mode is others' than the owner's.
+FILE, DIRECTORY, OTHERS = 0o600, 0o700, 0o077
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Cursor:
@@ -179,7 +187,7 @@ def read_given(path: AnyPath, most: int = -1) -> bytes:
 
 
 def write_whole(
-    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = 0o600, sync: bool = True
+    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = FILE, sync: bool = True
 ) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part of it.
 
@@ -247,3 +255,61 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
+
+
+# -- what a site keeps
+
+
+def make_directory(path: StrPath) -> str:
+    """Make a directory, and those above it that are missing; one that is there stays as it is.  Returns its path."""
+    place = os.fspath(path)
+    above = os.path.dirname(place)
+    if above and not os.path.isdir(above):
+        make_directory(above)
+    with suppress(FileExistsError):
+        os.mkdir(place, DIRECTORY)
+        os.chmod(place, DIRECTORY)  # made just now, in a directory that is the owner's alone: no link
+    return place
+
+
+def open_new(path: StrPath, *, exclusive: bool = False) -> int:
+    """A file for writing, empty, as a descriptor.
+
+    :raises FileExistsError: ``exclusive``, and there is one.
+    """
+    handle = os.open(path, _NEW | (os.O_EXCL if exclusive else 0), FILE)
+    try:
+        os.fchmod(handle, FILE)  # before anything is in it: it may have been there, made by another rule
+        os.ftruncate(handle, 0)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def write(path: StrPath, content: bytes) -> None:
+    """Write a file whole, through to the disk: a reader sees the old one or the new one."""
+    write_whole(path, [content])
+
+
+def prepare(path: StrPath) -> None:
+    """Make an empty file for a program that would make it by a rule of its own; one that is there stays as it is.
+
+    SQLite takes an empty file for a new database, and gives what it keeps beside it (``-wal``, ``-shm``) its mode.
+    """
+    with suppress(FileExistsError):
+        os.close(open_new(path, exclusive=True))
+
+
+def is_loose(path: str) -> bool:
+    """Whether others than the owner have any right on a file or directory; links and what is not there are not."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return loose(status)
+
+
+def loose(status: os.stat_result) -> bool:
+    """:func:`is_loose`, of what is known of it."""
+    return not stat.S_ISLNK(status.st_mode) and bool(status.st_mode & OTHERS)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import BadInput, Busy, NoPermission
 
 #: How often a waiting command looks again, in seconds.
@@ -104,9 +104,9 @@ def command_line() -> str:
 
 
 def _open(path: str) -> int:
-    private.make_directory(os.path.dirname(path) or ".")
+    files.make_directory(os.path.dirname(path) or ".")
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, private.FILE)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, files.FILE)
     except PermissionError as error:
         raise NoPermission(f"the lock {path!r} may not be taken", todo="Run it as the owner of the site.") from error
     except OSError as error:

@@ -1,8 +1,4 @@
-"""What a site keeps is its owner's alone: how its files and directories are made, and how those of an older site become so.
-
-A mode is given in so many words at each making, and set once more on what is open: the process's umask has no say, and
-stays what it is, for trees on disks and commands in them have modes of their own.
-"""
+"""How the files and directories of an older site become their owner's alone; new ones are made so (:mod:`goldroot.files`)."""
 
 from __future__ import annotations
 
@@ -10,69 +6,11 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 
 from goldroot.errors import NoPermission
-from goldroot.files import write_whole
+from goldroot.files import DIRECTORY, loose
 
-FILE, DIRECTORY = 0o600, 0o700
-#: What nobody but the owner may have.
-OTHERS = 0o077
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-
-Name = str | os.PathLike[str]
-
-
-def make_directory(path: Name) -> str:
-    """Make a directory, and those above it that are missing; one that is there stays as it is.  Returns its path."""
-    place = os.fspath(path)
-    above = os.path.dirname(place)
-    if above and not os.path.isdir(above):
-        make_directory(above)
-    with suppress(FileExistsError):
-        os.mkdir(place, DIRECTORY)
-        os.chmod(place, DIRECTORY)  # made just now, in a directory that is the owner's alone: no link
-    return place
-
-
-def open_new(path: Name, *, exclusive: bool = False) -> int:
-    """A file for writing, empty, as a descriptor.
-
-    :raises FileExistsError: ``exclusive``, and there is one.
-    """
-    handle = os.open(path, _NEW | (os.O_EXCL if exclusive else 0), FILE)
-    try:
-        os.fchmod(handle, FILE)  # before anything is in it: it may have been there, made by another rule
-        os.ftruncate(handle, 0)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
-
-
-def write(path: Name, content: bytes) -> None:
-    """Write a file whole, through to the disk: a reader sees the old one or the new one."""
-    write_whole(path, [content], mode=FILE)
-
-
-def prepare(path: Name) -> None:
-    """Make an empty file for a program that would make it by a rule of its own; one that is there stays as it is.
-
-    SQLite takes an empty file for a new database, and gives what it keeps beside it (``-wal``, ``-shm``) its mode.
-    """
-    with suppress(FileExistsError):
-        os.close(open_new(path, exclusive=True))
-
-
-def is_loose(path: str) -> bool:
-    """Whether others than the owner have any right on a file or directory; links and what is not there are not."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return False
-    return _loose(status)
 
 
 def tighten(paths: Iterable[str], trees: Collection[str], owner: int) -> list[str]:
@@ -111,7 +49,7 @@ class _Tightening:
             if stat.S_ISDIR(status.st_mode) and (status.st_dev, status.st_ino) not in self.trees:
                 for below in _names(handle):
                     self.close(os.path.join(path, below), below, handle)
-            if _loose(status):
+            if loose(status):
                 self._change(handle, status)
                 self.changed.append(path)
         except OSError as error:
@@ -123,7 +61,7 @@ class _Tightening:
         if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_uid != self.owner:
             raise OSError(errno.EPERM, "it is another user's file, by a second name")
         os.chmod(f"/proc/self/fd/{handle}", status.st_mode & DIRECTORY)
-        if _loose(os.fstat(handle)):
+        if loose(os.fstat(handle)):
             raise OSError(errno.EOPNOTSUPP, "this file system keeps no modes")
 
 
@@ -144,7 +82,3 @@ def _names(handle: int) -> list[str]:
         return sorted(os.listdir(inside))
     finally:
         os.close(inside)
-
-
-def _loose(status: os.stat_result) -> bool:
-    return not stat.S_ISLNK(status.st_mode) and bool(status.st_mode & OTHERS)

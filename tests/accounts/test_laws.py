@@ -8,8 +8,12 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldroot.accounts import ACCOUNT_FILES, AccountsMerge, AccountTables
+from goldroot.accounts.merge import merge_account_tables
+from goldroot.accounts.owners import AccountsMerge, unchanged_tables
 from goldroot.accounts.ranges import Taken
+from goldroot.accounts.sides import InUse
+from goldroot.accounts.tables import ACCOUNT_FILES, AccountTables
+from goldroot.accounts.three_way import Questions
 from goldroot.conflicts import Decision
 from support.accounts import merge_accounts
 from support.examples import examples
@@ -116,6 +120,21 @@ def test_the_same_on_both_sides_gives_that(sides: tuple[AccountTables, ...], pre
     merged = merge_accounts(base, same, same, prefer=prefer)
     assert merged.files == content(same)
     assert merged.conflicts == []
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(TABLES, st.data(), st.sets(st.integers(5, 9) | st.sampled_from([1000, 5000])))
+def test_tables_that_nobody_changed_need_no_merge(tables: AccountTables, data: st.DataObject, bare: set[int]) -> None:
+    names = [
+        data.draw(st.sets(st.sampled_from(sorted(known)))) if known else set()
+        for known in (tables.users, tables.groups)
+    ]
+    use = InUse(*names, bare, bare)
+    said = unchanged_tables((tables, tables, tables), use)
+    merged = merge_account_tables((tables, tables, tables), use, Questions({}, "clone"))
+    is_asked = bool(bare & {*tables.users.values()} or bare & {*tables.groups.values()})
+    assert (said is None) == is_asked == bool(merged.conflicts)
+    assert said is None or said == merged
 
 
 def used(names: set[bytes], sides: tuple[AccountTables, ...]) -> tuple[set[bytes], set[bytes]]:

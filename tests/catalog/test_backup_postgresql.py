@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from goldroot.catalog import copy_catalog, events, has_rows, images, open_catalog
+from goldroot.catalog import copy_catalog, has_rows, images, open_catalog
 from goldroot.catalog.schema import metadata
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
@@ -131,7 +131,7 @@ def test_what_is_written_meanwhile_is_not_in_it_by_half(url: str, tmp_path: Path
         copy_catalog(catalog, copy)
         with copy.begin() as tx:
             assert [one.name for one in images.every(tx)] == ["other", "small"]
-            events.add(tx, "image-deleted", "image:none")
+            tx.event("image-deleted", "image:none")
         with pytest.raises(Refused):
             copy_catalog(catalog, copy)
 

@@ -243,7 +243,7 @@ def test_a_broken_reference_is_refused_in_words(catalog: Catalog) -> None:
 def test_events_are_the_newest_in_their_order(catalog: Catalog) -> None:
     with catalog.begin() as tx:
         for number in range(5):
-            events.add(tx, "happened", f"clone:web{number % 2}", number=number)
+            tx.event("happened", f"clone:web{number % 2}", number=number)
         assert [event.data["number"] for event in events.latest(tx, limit=3)] == [2, 3, 4]
         assert [event.data["number"] for event in events.latest(tx, "clone:web1")] == [1, 3]
         assert events.latest(tx)[0].at.endswith("Z")

@@ -107,10 +107,9 @@ def test_a_damaged_catalog_makes_no_backup(moved: Site, kept: Path, capsys: pyte
 def test_a_backup_is_taken_while_somebody_writes(
     moved: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from goldroot.catalog import events
 
     with moved.catalog.begin() as tx:
-        events.add(tx, "tested", "image:small", form="half")
+        tx.event("tested", "image:small", form="half")
         assert said(capsys, "backup", str(tmp_path / "b.tar"))[0] == 0
     with moved.lock("clone-web1"):
         assert said(capsys, "backup", str(tmp_path / "b.tar"))[0] == 0

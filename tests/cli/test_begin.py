@@ -31,12 +31,43 @@ def test_before_there_is_anything_to_interrupt() -> None:
         assert (begun.wait(), begun.communicate()) == (-signal.SIGINT, (b"", b""))
 
 
-@pytest.mark.parametrize(("handler", "heard"), [("default_int_handler", True), ("SIG_IGN", False)])
-def test_afterwards_it_is_heard_unless_it_was_ignored(handler: str, heard: bool) -> None:
+@pytest.mark.parametrize("ignored", [False, True])
+def test_what_came_before_waits_for_it_unless_it_is_ignored(ignored: bool) -> None:
     program = (
-        f"import signal; signal.signal(signal.SIGINT, signal.{handler})\n"
+        "import os, signal\n"
+        f"signal.signal(signal.SIGINT, signal.{'SIG_IGN' if ignored else 'default_int_handler'})\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
         "from goldroot.cli import begin, main\n"
-        "main.main = lambda: print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
+        "main.main = lambda: print(signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, []))\n"
         "begin.main()"
     )
-    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == str(heard)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    if ignored:
+        assert (ended.returncode, ended.stdout) == (0, f"{signal.SIG_IGN} set()\n")
+    else:
+        assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_its_name_is_what_was_typed() -> None:
+    program = (
+        "import sys; sys.argv = ['/a b/goldroot-python', 'log']\n"
+        "from goldroot.cli import begin, main\n"
+        "main.main = lambda: print(sys.argv)\n"
+        "begin.main()"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "['/a b/goldroot', 'log']\n"
+
+
+def test_it_is_heard_while_the_command_runs_and_only_then() -> None:
+    program = (
+        "import signal, click\n"
+        "from goldroot.cli.failure import ENDING, guarded, heard\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "def show(): print(*[getattr(signal.getsignal(n), '__name__', signal.getsignal(n)) for n in (2, 1, 15)])\n"
+        "show(); guarded(click.Command('x', callback=show), [], heard()); show()"
+    )
+    before, meanwhile, after = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
+    assert before == after == " ".join(str(what) for what in (signal.SIG_DFL, signal.SIG_IGN, signal.SIG_DFL))
+    assert meanwhile == f"default_int_handler {signal.SIG_IGN} _end"

@@ -159,7 +159,7 @@ def test_a_damaged_catalog_is_an_error_with_advice(how: str, moved: Site, capsys
     before = file.read_bytes()
     for words in (("clone", "list"), ("clone", "show", "web1"), ("update", "run", "web1"), ("clone", "delete", "web1")):
         code, out = said(capsys, *words)
-        assert code == 4 and "is damaged" in out and "from a backup" in out, (words, out)
+        assert code == 4 and "is damaged" in out and "from a backup" in out and "--force" not in out, (words, out)
     assert how in ("not JSON", "not UTF-8") or file.read_bytes() == before
 
 
@@ -239,7 +239,14 @@ def test_the_reserve_is_made_and_given_up_where_there_is_no_room(fleet: Site, mo
     free["bytes"] = 1000
     with making_room(fleet):
         free["bytes"] = 1 << 20
-    assert place.exists(), "what was given up is taken back, be it the last room"
+    assert place.stat().st_size == 1 << 20, "what was given up is taken back, be it the last room"
+    free["bytes"] = 1000
+    with making_room(fleet):
+        free["bytes"] = 300 << 10
+    assert place.stat().st_size == 256 << 10, "and where the command's log still has some of it, as much as there is"
+    free["bytes"] = 100 << 20
+    keep_reserve(fleet)
+    assert place.stat().st_size == 1 << 20, "it is filled up"
     free["bytes"] = 1000
     with making_room(fleet):
         pass

@@ -9,10 +9,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
 
 from goldroot.cli.failure import FLEET, guarded
 from goldroot.cli.main import cli
+from goldroot.errors import EXIT_UNPRINTED, NoSpace
 from goldroot.sshkeys import LIBRARY
 
 #: As an installation without the extra is.
@@ -50,6 +52,25 @@ def test_the_packages_of_the_extra_are_those_of_the_project() -> None:
     wanted = "\n".join(each for each in metadata.requires("goldroot") or [] if re.search("extra == .fleet", each))
     # The library of the keys may be missing: then ssh-keygen serves.
     assert set(re.findall(r"^\w+", wanted, re.MULTILINE)) == FLEET | {LIBRARY}
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("help", "merge"), ("merge", "--help"), ("policy", "show")]
+)
+def test_what_cannot_be_printed_has_one_code(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert guarded(cli, words) == EXIT_UNPRINTED
+
+
+def test_a_full_disk_is_not_an_output_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill() -> None:
+        with open("/dev/full", "w") as full:
+            full.write("x")
+
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert guarded(click.Command("fill", callback=fill), []) == NoSpace.exit_code
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def site(tmp_path: Path, umask: int, stories: Callable[[int], Path], monkeypatch
 @pytest.mark.slow
 def test_a_whole_story_leaves_nothing_open(site: Site) -> None:
     with site.catalog.begin() as tx:  # while it is open, what SQLite keeps beside it is there
-        events.add(tx, "looked", "site")
+        tx.event("looked", "site")
         assert os.path.exists(site.path("catalog.sqlite-wal"))
         assert loose(site.root) == []
     assert stat.S_IMODE(os.stat(site.root).st_mode) == 0o700

@@ -76,6 +76,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
 # -- on a terminal
 
 
+@pytest.mark.slow
 def test_one_key_answers_a_question_and_a_kill_loses_none(waiting: Site) -> None:
     with Person("review", "next", "web1") as person:
         shown = person.answers("Which one? [s,g,h,e,t,v,j,k,q,?]", "g")

@@ -59,6 +59,8 @@ def test_a_reader_that_went_away_is_no_finding(more: list[str]) -> None:
         slow(["policy", "show", "--toml"], 74),
         slow(["policy", "show", "--json"], 74),
         slow(["completion", "bash"], 74),
+        slow(["merge", "--help"], 74),
+        slow(["--version"], 74),
         (["clone", "show", "none", "--site", "/nowhere", "--json"], 3),
     ],
 )

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import goldroot.cli
 from goldroot.cli import progress, terminal
+from goldroot.cli.command import table
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.cli.output import table
 from goldroot.errors import Refused
-from goldroot.escape import escape
+from goldroot.escape import escape, with_bytes
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, small_site
@@ -62,6 +62,15 @@ def test_what_is_harmless_stays() -> None:
         assert escape(text) == text
     assert escape("a\tb\nc") == "a\\x09b\\x0ac"
     assert escape("a\x1b\x9b\u202e\U000e0041\udcff") == "a\\x1b\\x9b\\u202e\\U000e0041\\xff"
+
+
+def test_bytes_in_quoted_words_are_shown_as_bytes() -> None:
+    for name in (b"w\xff", b"\xfe\\\xff\\\\\x80"):
+        text = os.fsdecode(name)
+        assert with_bytes(text) == name.decode("utf-8", "backslashreplace")
+        assert with_bytes(f"{text!r}") == repr(name)[1:]
+    typed = "C:\\udcff"
+    assert with_bytes(f"{typed!r}") == repr(typed), "that is what somebody typed"
 
 
 # -- one place

@@ -12,7 +12,7 @@ from goldroot.accounts import ACL_ACCESS, AccountTables
 from goldroot.errors import ChecksFailed
 from goldroot.fleet import clones, review
 from goldroot.fleet.rollback.rollback import roll_back
-from goldroot.fleet.update.merged_system import first_path, other_numbers
+from goldroot.fleet.update.checks import first_path, other_numbers
 from goldroot.fleet.update.update import run_update
 from goldroot.image import MAINTENANCE, System
 from goldroot.site import Site

@@ -18,8 +18,10 @@ from goldroot.conflicts import Decision
 from goldroot.errors import ChecksFailed, ProgramFailed
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import plan_rollback, roll_back
-from goldroot.fleet.update.checks import duplicates, told
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.cancel import cancel_update
+from goldroot.fleet.update.checks import duplicates
+from goldroot.fleet.update.commands import told
+from goldroot.fleet.update.update import run_update
 from goldroot.image import MAINTENANCE, System
 from goldroot.run import Done
 from goldroot.site import Site, run_on
@@ -329,7 +331,7 @@ def test_a_migration_that_was_cut_off_begins_with_a_new_copy(
             raise ProgramFailed("it was cut off at its end")
         return done
 
-    monkeypatch.setattr("goldroot.fleet.update.checks.run_on", cut_off)
+    monkeypatch.setattr("goldroot.fleet.update.commands.run_on", cut_off)
     for why in ("cut off", "/etc/good"):
         with pytest.raises(ChecksFailed, match=why):
             run_update(migrating, engine, "web1")

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import LocalAccount, LocalAccounts, readings
+from goldroot.catalog import LocalAccount, LocalAccounts
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import ChecksFailed, Refused
 from goldroot.fleet import clones
@@ -67,9 +67,9 @@ def neighbours(site: Site, number: int) -> None:
         with site.catalog.begin() as tx:
             catalog_clones.create(tx, name, IMAGE, 1, "read-only")
             catalog_clones.set_identity(tx, name, {"hostname": name})
-            readings.note_identity(tx, name, {"machine-id": name, "host name": name})
+            catalog_clones.note_identity(tx, name, {"machine-id": name, "host name": name})
             local = (LocalAccount("user", b"local" + name.encode(), 1500),)
-            readings.note_accounts(
+            catalog_clones.note_accounts(
                 tx, name, LocalAccounts(local, {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]})
             )
             catalog_clones.activate(tx, name)
@@ -166,8 +166,8 @@ def test_what_is_asked_of_all_is_asked_by_an_index(site: Site) -> None:
     clones.create_clone(site, "web1", IMAGE)
     with site.catalog.read() as tx:
         sa.event.listen(site.catalog._engine, "before_cursor_execute", hear)
-        list(readings.sharing(tx, "web1", {"machine-id": "x", "host name": "y"}))
-        readings.unread(tx, "identity")
+        list(catalog_clones.sharing(tx, "web1", {"machine-id": "x", "host name": "y"}))
+        catalog_clones.unread(tx, "identity")
     with sqlite3.connect(site.catalog_file) as database:
         for statement, parameters in asked:
             plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
@@ -204,14 +204,14 @@ def old_site(site: Site) -> Iterator[Site]:
 @pytest.mark.slow
 def test_a_clone_of_an_older_site_is_not_taken_for_one_without_identity(old_site: Site, engine: InProcess) -> None:
     with old_site.catalog.read() as tx:
-        assert readings.unread(tx, "identity") == ["web1", "web2"]
+        assert catalog_clones.unread(tx, "identity") == ["web1", "web2"]
     on_clone(old_site, "web1", {"etc/machine-id": None})
     on_clone(old_site, "web1", {"etc/machine-id": text(old_site, "web2", "etc/machine-id")})
     next_gold(old_site, {"etc/plain.conf": "gold 2\n"})
     with pytest.raises(ChecksFailed, match="machine-id is that of web2 too"):
         run_update(old_site, engine, "web1")
     with old_site.catalog.read() as tx:
-        assert readings.unread(tx, "identity") == []
+        assert catalog_clones.unread(tx, "identity") == []
     on_clone(old_site, "web1", {"etc/machine-id": "0" * 32 + "\n"})
     assert run_update(old_site, engine, "web1").outcome == "done"
 
@@ -244,7 +244,7 @@ def test_a_switch_and_the_way_back_leave_in_the_catalog_what_the_server_is(site:
     for do in (run_update, roll_back):
         do(site, engine, "web1")
         with site.catalog.read() as tx:
-            assert readings.accounts_of(tx, IMAGE)["web1"].local == (own,)
+            assert catalog_clones.accounts_of(tx, IMAGE)["web1"].local == (own,)
 
 
 def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) -> None:
@@ -252,7 +252,7 @@ def test_a_publish_asks_the_catalog_for_accounts_and_opens_no_clone(site: Site) 
     clones.create_clone(site, "web1", IMAGE)
     with site.catalog.begin() as tx:
         ranges = {"users": [1000, 60000, 101, 999], "groups": [1000, 60000, 101, 999]}
-        readings.note_accounts(tx, "web1", LocalAccounts((LocalAccount("user", b"own", 1500),), ranges))
+        catalog_clones.note_accounts(tx, "web1", LocalAccounts((LocalAccount("user", b"own", 1500),), ranges))
     new = AccountTables.of({"passwd": (PASSWD + "app:x:1500:1500::/:/bin/sh\n").encode(), "group": GROUP.encode()})
     with counted(site) as counts:
         found, notes = clone_collisions(site, IMAGE, new)
@@ -276,7 +276,7 @@ def test_what_is_typed_in_a_server_counts_at_the_next_publish(site: Site, monkey
     assert [str(one) for one in found] == ["web1: its own user own has 1500, which gold gives to app"]
     assert notes == []
     with site.catalog.read() as tx:
-        assert readings.unread(tx, "accounts") == ["web1"]  # and web2 was not opened
+        assert catalog_clones.unread(tx, "accounts") == ["web1"]  # and web2 was not opened
 
 
 def test_accounts_are_the_same_again_from_what_is_kept_of_them() -> None:

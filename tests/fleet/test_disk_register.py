@@ -14,7 +14,8 @@ import pytest
 from goldroot.catalog import DiskRow, disks
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.fallback import plan_prune, prune_fallbacks
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.cancel import cancel_update
+from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry, own_disks
 from goldroot.image import retire_gold
 from goldroot.site import Site

@@ -13,7 +13,7 @@ from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.errors import Busy
 from goldroot.fleet import cancel_update, clones, engine_of, roll_back, run_update
-from goldroot.fleet.update.runs import close_ended
+from goldroot.fleet.update.update import close_ended
 from goldroot.site import Site
 from goldroot.workflow import Crash, InProcess
 from support.fleet import moved_site

@@ -13,8 +13,7 @@ import pytest
 
 from goldroot.errors import Busy, Refused
 from goldroot.fleet import clones
-from goldroot.fleet.parallel import Opener, on_each
-from goldroot.fleet.update.update import chosen_clones, run_updates
+from goldroot.fleet.parallel import Opener, chosen_clones, on_each, run_updates
 from goldroot.site import Site
 from support.fleet import IMAGE, next_gold, on_clone, text
 

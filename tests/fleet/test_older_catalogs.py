@@ -24,7 +24,8 @@ from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import roll_back
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.cancel import cancel_update
+from goldroot.fleet.update.update import run_update
 from goldroot.image import publish_gold
 from goldroot.site import Site
 from goldroot.workflow import InProcess

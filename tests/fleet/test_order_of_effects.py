@@ -19,7 +19,8 @@ from goldroot.errors import HealthFailed
 from goldroot.fleet import clones, machines
 from goldroot.fleet.rollback.fallback import plan_prune, prune_fallbacks
 from goldroot.fleet.rollback.rollback import roll_back
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.cancel import cancel_update
+from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry, registry
 from goldroot.site import Site
 from goldroot.workflow import InProcess

@@ -15,10 +15,11 @@ from goldroot.fleet import clones, machines
 from goldroot.fleet.doctor.doctor import examine
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update import power
+from goldroot.fleet.update.cancel import cancel_update, plan_cancel
 from goldroot.fleet.update.kept import prune_kept
 from goldroot.fleet.update.memory import memory_of
 from goldroot.fleet.update.reconcile import clone_lock
-from goldroot.fleet.update.update import cancel_update, plan_cancel, run_update
+from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess
 from support import booting
@@ -287,7 +288,7 @@ def test_a_check_that_fails_behind_the_stop_starts_it_again(
     def refuse(*args: object) -> None:
         raise ChecksFailed("web1: 1 check failed", meaning="Nothing was switched.")
 
-    monkeypatch.setattr("goldroot.fleet.update.steps.go_live", refuse)
+    monkeypatch.setattr("goldroot.fleet.update.update.go_live", refuse)
     with pytest.raises(ChecksFailed):
         run_update(site, engine, "web1")
     assert state(site) == (1, "on", "current")

@@ -17,7 +17,8 @@ from goldroot.fleet import clones
 from goldroot.fleet.rollback import fallback
 from goldroot.fleet.rollback.rollback import plan_rollback, read_written, roll_back
 from goldroot.fleet.update import kept, open_update
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.cancel import cancel_update
+from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry, own_disks
 from goldroot.site import Site
 from goldroot.workflow import InProcess
@@ -114,6 +115,7 @@ def test_a_carry_keeps_what_was_changed_since(site: Site, engine: InProcess) -> 
         former(site).disk_path(str(disk))
 
 
+@pytest.mark.slow
 def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Site, engine: InProcess) -> None:
     """What was carried, and what was written before the disks became a fallback, is the server's for the next one, too."""
     moved(site, engine)

@@ -11,8 +11,9 @@ from goldroot.errors import MissingProgram, Refused, StillRunning
 from goldroot.fleet import clones
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update import update
+from goldroot.fleet.update.cancel import cancel_update
 from goldroot.fleet.update.plan import plan_update
-from goldroot.fleet.update.update import cancel_update, run_update
+from goldroot.fleet.update.update import run_update
 from goldroot.site import Site
 from goldroot.workflow import InProcess, Progress, State, Workflow
 from support.fleet import IMAGE, dump, live, next_gold, on_clone, text

@@ -8,7 +8,7 @@ import sys
 
 from goldroot.fleet import clones
 from goldroot.site import Site
-from goldroot.workflow.later import NOT_ON_SQLITE
+from goldroot.workflow.port import NOT_ON_SQLITE
 from support.fleet import IMAGE, next_gold, on_clone
 
 RUN = """

@@ -8,10 +8,10 @@ import pytest
 
 from goldroot.errors import Damaged, UsageError
 from goldroot.hosts import Entry, Network, Port, differences, exchange, published, reads_as
-from goldroot.hosts.changes import check_entry
-from goldroot.hosts.entryfile import decode, encode
 from goldroot.hosts.network import checked
 from goldroot.hosts.port import Disk, Mark
+from goldroot.hosts.sets import check_entry
+from goldroot.hosts.storefiles import decode, encode
 
 NETWORK = Network("br0", "eth0", "192.0.2.10/24", "192.0.2.1", (Port(8080, 80), Port(8443, 443, "127.0.0.1")))
 

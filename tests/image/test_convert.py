@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from goldroot.errors import ProgramFailed, Refused
-from goldroot.image import MAINTENANCE, System, check_boot, convert_image, plan_conversion
+from goldroot.image import MAINTENANCE, BootCheck, Conversion, System, check_boot, convert_image, plan_conversion
 from goldroot.image import test_system as try_system
+from goldroot.image.convert import FileChange
 from goldroot.site import Site
+from goldroot.system import Refusal
 from goldroot.views import ImageConverted
 from support import booting
 from support.booting import BootingHost, behave
@@ -174,3 +176,13 @@ def test_the_command_prints_what_it_did_as_json(site: Site, capsys: pytest.Captu
     assert planned["plan"] and not done["plan"]
     assert ImageConverted.model_validate(done).as_json() == done
     assert [one["path"] for one in done["changes"]] == [one["path"] for one in planned["changes"]] == ["/etc/fstab"]
+
+
+def test_its_json_has_what_a_read_only_root_refused() -> None:
+    refused = Refusal("a.service", "/etc/a", "EROFS", "let it write elsewhere")
+    done = Conversion(
+        "debian", (), (FileChange("/etc/fstab", "why", b"content", None),), (), (), check=BootCheck((), (refused,), ())
+    )
+    shown = ImageConverted.of(done).as_json()
+    assert shown["changes"] == [{"path": "/etc/fstab", "why": "why"}]
+    assert shown["check"] == {"wrong": [], "refused": [asdict(refused)], "said": []}

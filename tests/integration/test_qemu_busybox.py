@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -136,18 +135,16 @@ def test_a_gold_that_does_not_run_is_stopped_by_its_trial_or_left_by_itself(flee
 #: What becomes of a disk's file, and what is told of it by `machine start` and `update run`, and by `doctor`.
 LOST = "is not there"
 CUT = "was cut off"
-OTHER = "not what was published"
-HELD = "process"
 
 
 def test_disks_that_are_not_what_they_were_are_told_by_each_command(fleet: WholeSite) -> None:
-    """Missing, cut off, of another version, opened by somebody else: nothing starts, and once they are back all goes on."""
+    """Missing, or cut off: nothing starts, and once they are back all goes on."""
     serving(fleet)
     next_gold(fleet, "echo 2 > etc/app.conf")
     fleet("machine", "stop", "web1")
     images = fleet.root / "machines/disks"
     own = images / f"{live_disks(fleet)['1B5']}.ext4"
-    gold, other = (images / f"{disk}.erofs" for disk in gold_disks(fleet))
+    gold, _ = sorted(images.glob("*-1B1-*.erofs"), key=lambda one: one.stat().st_mtime_ns)  # the roots of 1 and 2
     for image in (own, gold):
         with put_back(image):
             image.unlink()
@@ -156,14 +153,6 @@ def test_disks_that_are_not_what_they_were_are_told_by_each_command(fleet: Whole
             image.chmod(0o600)
             os.truncate(image, image.stat().st_size - 4096)
             told(fleet, CUT, CUT)
-    with put_back(gold):
-        shutil.copy(other, gold)
-        told(fleet, OTHER, OTHER)
-    with subprocess.Popen(["qemu-io", "-f", "raw", own], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stranger:
-        assert stranger.stdout is not None
-        stranger.stdout.read(1)  # its prompt: it has the file open
-        told(fleet, f"process {stranger.pid}", "")
-        stranger.kill()
     assert fleet.runs()["web1"] == "nothing"
     fleet("doctor")
     fleet("machine", "start", "web1")
@@ -226,8 +215,8 @@ def told(fleet: WholeSite, words: str, by_doctor: str) -> None:
         done = fleet.run(*command)
         assert done.returncode not in (0, 1), (command, done.stdout, done.stderr)
         assert words in done.stderr, (command, done.stdout, done.stderr)
-    assert fleet.runs()["web1"] == "nothing"
     if by_doctor:
+        assert fleet.runs()["web1"] == "nothing"
         assert by_doctor in fleet("doctor", ok=1)
 
 
@@ -241,11 +230,6 @@ def put_back(image: Path) -> Iterator[None]:
         yield
     finally:
         os.rename(kept, image)
-
-
-def gold_disks(fleet: WholeSite) -> list[str]:
-    """Ids of the roots of the versions, in their order."""
-    return [gold["disks"]["1B1"] for gold in json.loads(fleet("gold", "list", "debian", "--json"))]
 
 
 def serving(fleet: WholeSite, limit: int = 120) -> None:

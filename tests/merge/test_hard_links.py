@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from goldroot.merge.fit.one_tree import merge_links
+from goldroot.merge.fit.hard_links import merge_links
 
 
 def test_each_name_of_a_large_group_is_looked_at_once() -> None:

@@ -12,9 +12,8 @@ from goldroot.conflicts import Decision
 from goldroot.merge import Options, Trees, plan_trees
 from goldroot.merge.compare.compare import Delta
 from goldroot.merge.decide.axes import merge_axes
-from goldroot.merge.decide.sameness import usr_links
 from goldroot.merge.decide.text import in_one_form, merge_with_ends
-from goldroot.merge.decide.verdict import Setting
+from goldroot.merge.decide.verdict import Setting, usr_links
 from goldroot.policy import Policy
 from goldroot.tree import FILE, Entry
 from goldroot.tree.inode import _is_hmac

@@ -8,7 +8,8 @@ import pytest
 
 from goldroot.conflicts import Decision
 from goldroot.merge import ManifestFiles, Options, Trees, apply_plan, plan_trees
-from goldroot.merge.refer.view import DirectoryFiles, started_by_packages
+from goldroot.merge.decide.services import started_by_packages
+from goldroot.merge.surroundings import DirectoryFiles
 from goldroot.tree import scan_tree
 from support.going_back import plan_back
 from support.merging import Outcome, Table, merge_directories, merge_tables

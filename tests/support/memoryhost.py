@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from goldroot.errors import Busy, NotFound, Refused, StillRunning
 from goldroot.hosts import Applied, Disk, Entry, EntryChanged, NewDisk, Power, differences, is_live, reads_as
-from goldroot.hosts.changes import check_entry
 from goldroot.hosts.entries import refuse_linked, where
 from goldroot.hosts.filehost import live_of
+from goldroot.hosts.sets import check_entry
 
 
 @dataclass(frozen=True)

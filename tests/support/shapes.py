@@ -14,8 +14,8 @@ from typing import Any
 import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+import goldroot.cli.command
 import goldroot.cli.failure
-import goldroot.cli.output
 from goldroot.escape import escape
 
 #: What did not fit, since the list was last emptied.
@@ -97,7 +97,7 @@ def look(data: Any) -> None:
 
 def watch() -> None:
     """From now on; before the modules of commands are loaded."""
-    emit, put_json = goldroot.cli.output.emit, goldroot.cli.failure.put_json
+    emit, put_json = goldroot.cli.command.emit, goldroot.cli.failure.put_json
 
     def looked(as_json: bool, data: Any, human: Callable[[], None]) -> None:
         look(data)
@@ -108,5 +108,5 @@ def watch() -> None:
             misfits.append(f"an error: {wrong}")
         put_json(data, **how)
 
-    goldroot.cli.output.emit = looked
+    goldroot.cli.command.emit = looked
     goldroot.cli.failure.put_json = told  # type: ignore[attr-defined]

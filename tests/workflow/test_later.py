@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.workflow.later import NOT_ON_SQLITE, Later, import_lean, loaded_later
+from goldroot.workflow.port import NOT_ON_SQLITE, Later, import_lean, loaded_later
 
 HEAVY = "class Broken(Exception): pass\ndef double(number): return 2 * number\nclass Session: pass\n"
 

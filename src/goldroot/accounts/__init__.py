@@ -49,15 +49,17 @@ __all__ = [
     "orphans",
     "owner_names",
     "rename_in_acls",
+    "unchanged_tables",
 ]
 
 if TYPE_CHECKING:
-    from goldroot.accounts.merge import AccountsMerge, merge_account_tables, orphans
+    from goldroot.accounts.merge import merge_account_tables, orphans
     from goldroot.accounts.numbers import NUMBER_KINDS, Renumbered
     from goldroot.accounts.owners import (
         ACL_ACCESS,
         ACL_NAMES,
         NUMERIC_OWNERS,
+        AccountsMerge,
         OwnerNames,
         OwnerNumbers,
         is_named,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
         numbers_in_acl,
         owner_names,
         rename_in_acls,
+        unchanged_tables,
     )
     from goldroot.accounts.sides import (
         AT_JOBS,
@@ -101,10 +104,10 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "merge": "AccountsMerge merge_account_tables orphans",
+            "merge": "merge_account_tables orphans",
             "numbers": "NUMBER_KINDS Renumbered",
-            "owners": "ACL_ACCESS ACL_NAMES NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl "
-            "numbers_in_acl owner_names rename_in_acls",
+            "owners": "ACL_ACCESS ACL_NAMES AccountsMerge NUMERIC_OWNERS OwnerNames OwnerNumbers is_named named_in_acl "
+            "numbers_in_acl owner_names rename_in_acls unchanged_tables",
             "sides": "AT_JOBS CRON CRONTAB GROUP_FILES KEYS LINGER MEMBER_LISTS OVERRIDES SETTINGS SUDOERS UNITS "
             "USER_FILES AccountUse InUse",
             "tables": "ACCOUNT_FILES GROUP GSHADOW PASSWD AccountTables Key LoginDefs NumberRanges Table "

@@ -7,11 +7,11 @@ the number, and the merged tables say which number that name has in the result (
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from goldroot.accounts.fields import FIELDS, NUMBER, Pieces, RecordMerger, ThreeLines, pieces
-from goldroot.accounts.numbers import Claim, Numbering, Renumbered, note_renumbered, renumbered_of
+from goldroot.accounts.numbers import Claim, Numbering, note_renumbered, renumbered_of
+from goldroot.accounts.owners import AccountsMerge
 from goldroot.accounts.presence import (
     KEPT,
     WITHDRAWN,
@@ -44,8 +44,7 @@ from goldroot.accounts.tables import (
     number_of,
 )
 from goldroot.accounts.three_way import Absent, Questions, merge_order, shown, three_way
-from goldroot.conflicts import Conflict
-from goldroot.tree import Note
+from goldroot.counted import counted
 
 Tables = tuple[AccountTables, AccountTables, AccountTables]  #: base's, gold's, the clone's
 
@@ -184,30 +183,10 @@ def note_orphans(ask: Questions, files: Mapping[str, bytes | None], clone: Accou
     for file in (SHADOW, GSHADOW):
         names = [shown(orphan.name) for orphan in new if orphan.file == file]
         if names:
-            which = "1 record has" if len(names) == 1 else f"{len(names)} records have"
-            text = f"{which} no account in the result: {', '.join(names[:10])}"
+            text = (
+                f"{counted(len(names), 'record has', 'records have')} no account in the result: {', '.join(names[:10])}"
+            )
             ask.note("account-orphans", file, text + (", ..." if len(names) > 10 else ""), names=names)
-
-
-__all__ = ["AccountsMerge", "Renumbered", "merge_account_tables"]
-
-
-@dataclass(frozen=True)
-class AccountsMerge:
-    """The merged account tables.
-
-    ``users`` and ``groups`` hold every name of the result, and every name in use that the result has no account of.
-    """
-
-    files: Mapping[str, bytes | None]  #: the six files by name; None where the result has no such file
-    users: Mapping[bytes, int]
-    groups: Mapping[bytes, int]
-    conflicts: list[Conflict] = field(default_factory=list)  #: what nobody has decided yet
-    notes: list[Note] = field(default_factory=list)
-    renumbered: list[Renumbered] = field(default_factory=list)
-    #: A number without a name on the clone -> the number to write instead, where a person decided so.
-    bare_users: Mapping[int, int] = field(default_factory=dict)
-    bare_groups: Mapping[int, int] = field(default_factory=dict)
 
 
 def merge_account_tables(tables: Tables, used: InUse, ask: Questions) -> AccountsMerge:

@@ -8,9 +8,17 @@ Numbers inside POSIX ACLs are treated alike.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from goldroot.tree import Entry, Xattrs
+from goldroot.accounts.tables import ACCOUNT_FILES, AccountTables
+from goldroot.conflicts import Conflict
+from goldroot.tree import Entry, Note, Xattrs
+
+if TYPE_CHECKING:
+    from goldroot.accounts.numbers import Renumbered
+    from goldroot.accounts.sides import InUse
 
 # -- Several names of one number: which of them an owner is spoken of by. ``toor`` beside ``root``, ``exim`` beside ``mail``:
 # a tree that lists them the other way round says nothing else of a file. The name is a function of tree and number, so
@@ -237,3 +245,40 @@ def numbers_in_acl(xattrs: Xattrs) -> tuple[set[int], set[int]]:
     entries = [entry for name, value in xattrs if name in ACL_NAMES for entry in _parse(value) or ()]
     users, groups = ({number for tag, _, number in entries if tag == kind} for kind in (_USER, _GROUP))
     return users, groups
+
+
+@dataclass(frozen=True)
+class AccountsMerge:
+    """The merged account tables.
+
+    ``users`` and ``groups`` hold every name of the result, and every name in use that the result has no account of.
+    """
+
+    files: Mapping[str, bytes | None]  #: the six files by name; None where the result has no such file
+    users: Mapping[bytes, int]
+    groups: Mapping[bytes, int]
+    conflicts: list[Conflict] = field(default_factory=list)  #: what nobody has decided yet
+    notes: list[Note] = field(default_factory=list)
+    renumbered: list[Renumbered] = field(default_factory=list)
+    #: A number without a name on the clone -> the number to write instead, where a person decided so.
+    bare_users: Mapping[int, int] = field(default_factory=dict)
+    bare_groups: Mapping[int, int] = field(default_factory=dict)
+
+
+def unchanged_tables(tables: tuple[AccountTables, AccountTables, AccountTables], used: InUse) -> AccountsMerge | None:
+    """What :func:`goldroot.accounts.merge_account_tables` makes of six files that are the same on all sides: these, with
+    the numbers that they give.
+
+    :returns: ``None`` where a file differs, or a number that the tables give a name is carried as a bare one, which is asked about.
+    """
+    base, gold, clone = ({file: side.files.get(file) for file in ACCOUNT_FILES} for side in tables)
+    if base != gold or base != clone:
+        return None
+    users, groups = tables[0].users, tables[0].groups
+    if _meet(used.bare_uids, users.values()) or _meet(used.bare_gids, groups.values()):
+        return None
+    return AccountsMerge(base, users, groups)
+
+
+def _meet(bare: Set[int], named: Collection[int]) -> bool:
+    return any(number in bare for number in named)

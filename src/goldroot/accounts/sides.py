@@ -22,6 +22,7 @@ from goldroot.accounts.tables import (
     Key,
     by_account,
 )
+from goldroot.counted import counted
 from goldroot.tree import path_text
 
 #: What may name an account; each is a word for the record.
@@ -55,7 +56,7 @@ class AccountUse:
         return {"count": len(self.files), **shown}
 
     def __str__(self) -> str:
-        words = [f"{len(self.files):,} file{'s' if len(self.files) != 1 else ''}"] if self.files else []
+        words = [counted(len(self.files), "file")] if self.files else []
         words += [
             f"{word} ({path_text(paths[0])}{' and more' if len(paths) > 1 else ''})"
             for word, paths in self.named.items()

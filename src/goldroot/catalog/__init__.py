@@ -1,7 +1,7 @@
 """The catalog: what exists and what happened.
 
 Open it with :func:`open_catalog`; the functions of the subjects (``images``, ``gold``, ``copies``, ``clones``, ``updates``,
-``entries``, ``disks``, ``decisions``, ``fallbacks``, ``readings``, ``events``) take a transaction first and return frozen data::
+``entries``, ``disks``, ``decisions``, ``fallbacks``, ``events``) take a transaction first and return frozen data::
 
     from goldroot.catalog import clones, gold, open_catalog
 
@@ -52,7 +52,6 @@ __all__ = [
     "make_store_label",
     "now",
     "open_catalog",
-    "readings",
     "rename_image",
     "updates",
 ]
@@ -68,41 +67,38 @@ if TYPE_CHECKING:
         fallbacks,
         gold,
         images,
-        readings,
         updates,
     )
-    from goldroot.catalog.clones import Clone, CloneKind
+    from goldroot.catalog.clones import AccountKind, Clone, CloneKind, LocalAccount, LocalAccounts
     from goldroot.catalog.copies import Copy
     from goldroot.catalog.copying import copy_catalog, has_rows
     from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
-    from goldroot.catalog.disks import DiskRow
+    from goldroot.catalog.disks import DiskRow, label_of_store, make_store_label
     from goldroot.catalog.events import Event
     from goldroot.catalog.fallbacks import Fallback
     from goldroot.catalog.gold import GoldVersion
     from goldroot.catalog.holders import Holder, holders_of
     from goldroot.catalog.images import Form
-    from goldroot.catalog.readings import AccountKind, LocalAccount, LocalAccounts
     from goldroot.catalog.renaming import rename_image
-    from goldroot.catalog.store import Catalog, Tx, is_there, label_of_store, make_store_label, now, open_catalog
+    from goldroot.catalog.store import Catalog, Tx, is_there, now, open_catalog
     from goldroot.catalog.updates import Update
 else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "": "clones copies decisions disks entries events fallbacks gold images readings updates",
-            "clones": "Clone CloneKind",
+            "": "clones copies decisions disks entries events fallbacks gold images updates",
+            "clones": "AccountKind Clone CloneKind LocalAccount LocalAccounts",
             "copies": "Copy",
             "copying": "copy_catalog has_rows",
             "decisions": "Decided FoundConflict Question WaitingConflict",
-            "disks": "DiskRow",
+            "disks": "DiskRow label_of_store make_store_label",
             "events": "Event",
             "fallbacks": "Fallback",
             "gold": "GoldVersion",
             "holders": "Holder holders_of",
             "images": "Form",
-            "readings": "AccountKind LocalAccount LocalAccounts",
             "renaming": "rename_image",
-            "store": "Catalog Tx is_there label_of_store make_store_label now open_catalog",
+            "store": "Catalog Tx is_there now open_catalog",
             "updates": "Update",
         },
     )

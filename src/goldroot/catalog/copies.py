@@ -14,7 +14,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import entries, events, images
+from goldroot.catalog import entries, images
 from goldroot.catalog.holders import holders_of, named
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.schema import gold_copies, gold_versions, slots
@@ -182,7 +182,7 @@ def take(tx: Tx, slot: Slot, version: int) -> Copy:
     if slot.version is not None:
         drop(tx, slot.image, slot.version, slot.host)
     _add(tx, slot, version, "filling")
-    events.add(tx, "copy-begun", f"image:{slot.image}", version=version, host=slot.host, slot=slot.name)
+    tx.event("copy-begun", f"image:{slot.image}", version=version, host=slot.host, slot=slot.name)
     return Copy(slot.image, version, slot.host, slot.number, "filling", {}, slot.name)
 
 
@@ -205,7 +205,7 @@ def finish(tx: Tx, image: str, version: int, host: str) -> None:
     """
     if not tx.write(gold_copies.update().where(*_is(image, version, host)).values(state="whole")):
         raise NotFound(f"there is no copy of gold version {version} of {image!r} on host {host} to finish")
-    events.add(tx, "copy-made", f"image:{image}", version=version, host=host)
+    tx.event("copy-made", f"image:{image}", version=version, host=host)
 
 
 def note_evidence(tx: Tx, image: str, version: int, host: str, evidence: Mapping[str, str]) -> None:
@@ -239,11 +239,11 @@ def gone(tx: Tx, image: str, version: int, host: str) -> Slot | None:
         return None
     tx.write(gold_copies.delete().where(*_is(image, version, host)))
     if every(tx, image, version):
-        events.add(tx, "copy-removed", f"image:{image}", version=version, host=host)
+        tx.event("copy-removed", f"image:{image}", version=version, host=host)
     else:
         of_version = (gold_versions.c.image == image, gold_versions.c.number == version)
         tx.write(gold_versions.update().where(*of_version).values(state="retired"))
-        events.add(tx, "version-removed", f"image:{image}", version=version)
+        tx.event("version-removed", f"image:{image}", version=version)
     return Slot(host, image, copy.slot, copy.slot_name, None)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import events, updates
+from goldroot.catalog import updates
 from goldroot.catalog.schema import ENDED, conflicts, decisions
 from goldroot.catalog.schema import events as event_table
 from goldroot.catalog.schema import updates as update_table
@@ -159,7 +159,7 @@ def decide(tx: Tx, image: str, key: str, answer: Decision, *, who: str = "", not
     tx.write(
         conflicts.update().where(conflicts.c.key == key, conflicts.c.update_id.in_(numbers)).values(state="decided")
     )
-    events.add(tx, "decided", f"image:{image}", key=key, take=take, who=who, updates=numbers, **_question(asked))
+    tx.event("decided", f"image:{image}", key=key, take=take, who=who, updates=numbers, **_question(asked))
     return numbers
 
 
@@ -177,7 +177,7 @@ def withdraw(tx: Tx, image: str, key: str) -> bool:
         return False
     numbers = sorted({one.update for one in with_key(tx, image, key)})
     tx.write(conflicts.update().where(conflicts.c.key == key, conflicts.c.update_id.in_(numbers)).values(state="open"))
-    events.add(tx, "decision-withdrawn", f"image:{image}", key=key)
+    tx.event("decision-withdrawn", f"image:{image}", key=key)
     return True
 
 

@@ -1,4 +1,5 @@
-"""The register of disks: what each one is for, and whether its making or removal has come to its end.
+"""The register of disks: what each one is for, and whether its making or removal has come to its end; by which label a
+store is the site's.
 
 ::
 
@@ -10,13 +11,14 @@ how large it is its host: neither is kept here.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog.schema import disks
+from goldroot.catalog.schema import disks, site
 from goldroot.catalog.store import Tx, now
 
 Purpose = Literal["clone", "system", "gold"]
@@ -76,3 +78,21 @@ def set_state(tx: Tx, ids: Collection[str], state: State) -> None:
 def forget(tx: Tx, ids: Collection[str]) -> None:
     """Nothing is left of these disks."""
     tx.write(disks.delete().where(disks.c.id.in_(ids)))
+
+
+def label_of_store(tx: Tx, host: str) -> str:
+    """The label that this site's store on a host carries; "" where that was not labelled yet."""
+    return tx.value(sa.select(site.c.value).where(site.c.key == _key(host))) or ""
+
+
+def make_store_label(tx: Tx, host: str, label: str = "") -> str:
+    """The label of the site's store on a host: as it stands here already, else ``label``, else a new one."""
+    if known := label_of_store(tx, host):
+        return known
+    label = label or secrets.token_hex(8)
+    tx.add(site, key=_key(host), value=label)
+    return label
+
+
+def _key(host: str) -> str:
+    return f"store:{host}"

@@ -1,4 +1,4 @@
-"""The events: what happened, when, to whom.  It is only ever added to."""
+"""The events: what happened, when, to whom.  They are only ever added to (:meth:`goldroot.catalog.Tx.event`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from goldroot.catalog import schema
-from goldroot.catalog.store import Tx, now
+from goldroot.catalog.store import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,6 @@ class Event:
     what: str
     subject: str
     data: Mapping[str, Any]
-
-
-def add(tx: Tx, what: str, subject: str, **data: Any) -> None:
-    """Write down that ``what`` happened to ``subject``; ``data`` must be JSON-able."""
-    tx.write(schema.events.insert().values(at=now(), what=what, subject=subject, data=data))
 
 
 def last(tx: Tx, what: str, subject: str) -> Event | None:

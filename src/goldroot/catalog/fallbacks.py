@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import events, updates
+from goldroot.catalog import updates
 from goldroot.catalog.schema import fallbacks
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
@@ -59,7 +59,7 @@ def keep(
         created_at=now(),
         work=of.work,
     )
-    events.add(tx, f"fallback-{state}", f"clone:{of.clone}", fallback=number, update=update, until=kept_until)
+    tx.event(f"fallback-{state}", f"clone:{of.clone}", fallback=number, update=update, until=kept_until)
     return get(tx, number)
 
 
@@ -84,7 +84,7 @@ def follow(tx: Tx, number: int, state: State, *, gone: bool, disks: Mapping[str,
     known = get(tx, number)
     tx.write(fallbacks.update().where(fallbacks.c.id == number).values(state=state, gone=gone, disks=dict(disks)))
     if known.state != state:
-        events.add(tx, f"fallback-{state}", f"clone:{known.clone}", fallback=number)
+        tx.event(f"fallback-{state}", f"clone:{known.clone}", fallback=number)
 
 
 def latest(tx: Tx, clone: str) -> Fallback | None:
@@ -121,5 +121,5 @@ def set_state(tx: Tx, number: int, state: Literal["used", "pruned"]) -> Fallback
     if known.state not in ("kept", "set-aside") or (state, known.state) == ("used", "set-aside"):
         raise Refused(f"fallback {number} of clone {known.clone!r} is {known.state}: it cannot be {state}")
     tx.write(fallbacks.update().where(fallbacks.c.id == number).values(state=state))
-    events.add(tx, f"fallback-{state}", f"clone:{known.clone}", fallback=number)
+    tx.event(f"fallback-{state}", f"clone:{known.clone}", fallback=number)
     return get(tx, number)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import copies, events, images
+from goldroot.catalog import copies, images
 from goldroot.catalog.schema import entries as entry_table
 from goldroot.catalog.schema import gold_copies, gold_versions
 from goldroot.catalog.schema import images as image_table
@@ -129,7 +129,7 @@ def begin_publish(
         signature={},
     )
     copies.take(tx, slot, last + 1)
-    events.add(tx, "publish-begun", f"image:{image}", version=last + 1, slot=slot.name)
+    tx.event("publish-begun", f"image:{image}", version=last + 1, slot=slot.name)
     return get(tx, image, last + 1)
 
 
@@ -164,7 +164,7 @@ def finish_publish(
     _set_version(tx, image, number, state="published", published_at=when, **values)
     if version.slot is not None:
         copies.finish(tx, image, number, version.host)
-    events.add(tx, "published", f"image:{image}", version=number, slot=version.slot_name, untested=version.untested)
+    tx.event("published", f"image:{image}", version=number, slot=version.slot_name, untested=version.untested)
     return get(tx, image, number)
 
 
@@ -178,7 +178,7 @@ def found(
     if find(tx, image, number) is None:
         _add_found(tx, image, number, record)
     copies.put(tx, slot, number)
-    events.add(tx, "version-found", f"image:{image}", version=number, slot=slot.name, host=slot.host)
+    tx.event("version-found", f"image:{image}", version=number, slot=slot.name, host=slot.host)
     if get(tx, image, number).state == "publishing":
         digests = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
         finish_publish(tx, image, number, digests=digests, signature=signature, record=record)
@@ -199,7 +199,7 @@ def found_removed(
             tx, image, number, state="retired", digests=digests, signature=dict(signature),
             fingerprint=record["fingerprint"], published_at=record["published_at"],
         )  # fmt: skip
-        events.add(tx, "version-found-removed", f"image:{image}", version=number)
+        tx.event("version-found-removed", f"image:{image}", version=number)
     return get(tx, image, number)
 
 
@@ -222,7 +222,7 @@ def abandon_publish(tx: Tx, image: str, number: int) -> None:
         raise Refused(f"version {number} of {image!r} is {version.state}: it cannot be abandoned")
     copies.forget(tx, image, number)
     tx.write(gold_versions.delete().where(gold_versions.c.image == image, gold_versions.c.number == number))
-    events.add(tx, "publish-abandoned", f"image:{image}", version=number)
+    tx.event("publish-abandoned", f"image:{image}", version=number)
 
 
 def retire(tx: Tx, image: str, number: int) -> GoldVersion:
@@ -235,7 +235,7 @@ def retire(tx: Tx, image: str, number: int) -> GoldVersion:
         raise Refused(f"version {number} of {image!r} is being published", todo="Finish or abandon that first.")
     if version.state == "published":
         _set_version(tx, image, number, state="retired")
-        events.add(tx, "version-retired", f"image:{image}", version=number)
+        tx.event("version-retired", f"image:{image}", version=number)
     return get(tx, image, number)
 
 
@@ -260,7 +260,7 @@ def restore(tx: Tx, image: str, number: int) -> GoldVersion:
     if version.state == "published":
         return version
     _set_version(tx, image, number, state="published")
-    events.add(tx, "version-restored", f"image:{image}", version=number)
+    tx.event("version-restored", f"image:{image}", version=number)
     return get(tx, image, number)
 
 

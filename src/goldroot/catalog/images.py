@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import entries, events
+from goldroot.catalog import entries
 from goldroot.catalog.schema import (
     LOCAL,
     clones,
@@ -84,7 +84,7 @@ def create(tx: Tx, name: str, layout: str, os: Mapping[str, Any], *, slot_count:
     tx.add(images, name=name, layout=layout, os=image.os, created_at=image.created_at, host=host)
     for number in range(1, slot_count + 1):
         tx.add(slots, host=host, image=name, number=number)
-    events.add(tx, "image-created", f"image:{name}", layout=layout, slots=slot_count)
+    tx.event("image-created", f"image:{name}", layout=layout, slots=slot_count)
     return image
 
 
@@ -108,7 +108,7 @@ def found(tx: Tx, image: Image, names: Iterable[entries.Entry]) -> None:
             if number not in has:
                 entries.take_for_slot(tx, image.name, number, host)
             tx.add(slots, host=host, image=image.name, number=number)
-    events.add(tx, "image-found", f"image:{image.name}", layout=image.layout)
+    tx.event("image-found", f"image:{image.name}", layout=image.layout)
 
 
 def refuse_existing(tx: Tx, name: str) -> None:
@@ -169,7 +169,7 @@ def delete(tx: Tx, name: str) -> None:
     for table in (gold_copies, gold_versions, slots, tests, maintenance, decisions, entry_table):
         tx.write(table.delete().where(table.c.image == name))
     tx.write(images.delete().where(images.c.name == name))
-    events.add(tx, "image-deleted", f"image:{name}")
+    tx.event("image-deleted", f"image:{name}")
 
 
 def set_layout_and_os(tx: Tx, name: str, *, layout: str | None = None, os: Mapping[str, Any] | None = None) -> None:
@@ -213,7 +213,7 @@ def add_test(tx: Tx, image: str, form: Form, fingerprint: str, *, passed: bool, 
     """Note a test; ``fingerprint`` is of the maintenance system that the tested copy was made from."""
     at = now()
     number = tx.add(tests, image=image, form=form, fingerprint=fingerprint, passed=passed, log=log, tested_at=at)
-    events.add(tx, "tested", f"image:{image}", form=form, passed=passed, fingerprint=fingerprint)
+    tx.event("tested", f"image:{image}", form=form, passed=passed, fingerprint=fingerprint)
     return Test(number, image, form, fingerprint, passed, log, at)
 
 

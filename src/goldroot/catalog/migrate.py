@@ -1,4 +1,4 @@
-"""Bringing a catalog's schema up to date.
+"""Bringing a catalog's schema up to date, where it is another one.
 
 An empty database gets the tables as they are now; an older catalog goes through the migrations, and only for that is
 Alembic imported.  A test compares what both come to.
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from goldroot.catalog.problems import not_a_catalog
 from goldroot.catalog.schema import REVISIONS, metadata
+from goldroot.catalog.store import stored
 from goldroot.errors import NewerVersion, NotFound
 
 HEAD = REVISIONS[-1]
@@ -34,12 +35,7 @@ def bring_up_to_date(engine: Engine, *, create: bool) -> None:
     :raises NewerVersion: a newer goldroot wrote it.
     """
     with engine.connect() as connection:
-        if _checked(connection, create=create) == HEAD:
-            return
-    _migrate(engine, create=create)
-
-
-def _migrate(engine: Engine, *, create: bool) -> None:
+        _checked(connection, create=create)
     if engine.dialect.name == "sqlite":
         # A property of the file, kept from then on; it cannot be changed within a transaction.
         raw = engine.raw_connection()
@@ -99,20 +95,3 @@ def _checked(connection: Connection, *, create: bool) -> str | None:
             todo="Make it again with `goldroot doctor --repair`, or put it back from a backup. `goldroot init DIR` makes a new site.",
         )
     return None
-
-
-def stored(connection: Connection) -> str | None:
-    """The revision of the schema that a database has; ``None`` where it is not a catalog.
-
-    Every command asks it first, so on SQLite it is asked in plain words: SQLAlchemy's inspector takes ten times as long.
-    """
-    if connection.dialect.name == "sqlite":
-        there = connection.exec_driver_sql(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
-        )
-        if there.first() is None:
-            return None
-    elif not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    value = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return None if value is None else str(value)

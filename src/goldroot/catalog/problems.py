@@ -7,7 +7,7 @@ import sqlite3
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from goldroot.errors import BadInput, Busy, Damaged, Failed, GoldrootError, NoPermission, NoSpace, Refused
+from goldroot.errors import BadInput, Busy, DatabaseDamaged, Failed, GoldrootError, NoPermission, NoSpace, Refused
 from goldroot.files import is_full
 
 WAITED = "Run the command again when the other one has finished."
@@ -73,9 +73,9 @@ def no_space(where: str) -> NoSpace:
     )
 
 
-def damaged_catalog(where: str, said: str) -> Damaged:
+def damaged_catalog(where: str, said: str) -> DatabaseDamaged:
     """The error for a catalog whose file was damaged: a disk that lost a block, a copy that was cut off, a bit that flipped."""
-    return Damaged(
+    return DatabaseDamaged(
         f"the catalog at {where} is damaged: {said}",
         meaning="The servers and their disks are as they were: what they are made of stands in the stores. It was not changed.",
         todo="Put it back from a backup (`goldroot restore`); an older one is brought up to what the stores say. Where there is "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from goldroot.catalog import events
 from goldroot.catalog.images import get, refuse_existing
 from goldroot.catalog.schema import events as event_table
 from goldroot.catalog.schema import gold_versions, images, metadata, slots
@@ -36,7 +35,7 @@ def rename_image(tx: Tx, old: str, new: str) -> None:
         tx.write(table.delete().where(table.c.image == old))
     tx.write(images.delete().where(images.c.name == old))
     tx.write(event_table.update().where(event_table.c.subject == f"image:{old}").values(subject=f"image:{new}"))
-    events.add(tx, "image-renamed", f"image:{new}", was=old)
+    tx.event("image-renamed", f"image:{new}", was=old)
 
 
 def _written_again(tx: Tx, table: sa.Table, column: sa.Column[str], old: str, new: str) -> None:

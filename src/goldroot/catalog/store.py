@@ -1,4 +1,4 @@
-"""Opening the catalog, and transactions; which store of each host is its own; what names may be kept.
+"""Opening the catalog, and transactions; what names may be kept.
 
 ::
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -30,9 +29,9 @@ from sqlalchemy.engine import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
-from goldroot import private
+from goldroot import files
 from goldroot.catalog.problems import as_error, damaged_catalog, no_space
-from goldroot.catalog.schema import site
+from goldroot.catalog.schema import REVISIONS, events
 from goldroot.errors import BadInput, NoSpace, NotFound, UsageError, did_you_mean
 from goldroot.files import has_room
 
@@ -106,11 +105,16 @@ class Tx:
         key = done.inserted_primary_key
         return key[0] if key is not None and len(key) == 1 and isinstance(key[0], int) else 0
 
+    def event(self, what: str, subject: str, **data: Any) -> None:
+        """Write down that ``what`` happened to ``subject`` (``image:s10``, ``clone:web1``); ``data`` must be JSON-able, and
+        holds no secrets."""
+        self.write(events.insert().values(at=now(), what=what, subject=subject, data=data))
+
     @contextmanager
     def _readable(self) -> Iterator[None]:
         """What cannot be made into a value, such as text that should be JSON, was not written by goldroot so.
 
-        :raises Damaged: that is so.
+        :raises DatabaseDamaged: that is so.
         """
         try:
             yield
@@ -222,8 +226,6 @@ def is_there(where: str | os.PathLike[str]) -> bool:
 
     :raises BadInput: what is there is something else. :raises NoPermission, Busy, Failed: the database said so.
     """
-    from goldroot.catalog.migrate import stored
-
     try:
         engine = make_engine(where, create=False)
     except NotFound:
@@ -236,13 +238,37 @@ def is_there(where: str | os.PathLike[str]) -> bool:
 
 
 def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
-    from goldroot.catalog.migrate import bring_up_to_date
-
     if not create:
         _refuse_full(engine)
     with Catalog(engine)._translated():
-        bring_up_to_date(engine, create=create)
+        _migrate(engine, create=create)
     return Catalog(engine)
+
+
+def _migrate(engine: Engine, *, create: bool) -> None:
+    with engine.connect() as connection:
+        if stored(connection) == REVISIONS[-1]:
+            return
+    from goldroot.catalog.migrate import bring_up_to_date
+
+    bring_up_to_date(engine, create=create)
+
+
+def stored(connection: Connection) -> str | None:
+    """The revision of the schema that a database has; ``None`` where it is not a catalog.
+
+    Every command asks it first, so on SQLite it is asked in plain words: SQLAlchemy's inspector takes ten times as long.
+    """
+    if connection.dialect.name == "sqlite":
+        there = connection.exec_driver_sql(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+        )
+        if there.first() is None:
+            return None
+    elif not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    value = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if value is None else str(value)
 
 
 def _refuse_full(engine: Engine) -> None:
@@ -269,14 +295,13 @@ def _refuse_full(engine: Engine) -> None:
 
 def _only_looked_at(engine: Engine, full: NoSpace) -> Catalog:
     """The catalog for those who only read; one on a full disk is wanted most. :raises NoSpace: not even that can be."""
-    from goldroot.catalog.migrate import bring_up_to_date
     from goldroot.catalog.read_only import looking_engine
 
     if engine.dialect.name != "sqlite":
         raise full
     spare = looking_engine(str(engine.url.database), full)
     try:
-        bring_up_to_date(spare, create=False)
+        _migrate(spare, create=False)
     except DBAPIError:  # it is an older one, and cannot be brought up to date
         raise full from None
     return Catalog(spare, full=full)
@@ -306,7 +331,7 @@ def _sqlite(path: str, *, create: bool) -> Engine:
     if os.path.isdir(path):
         raise BadInput(f"the catalog {path!r} is a directory", todo="Name the catalog's file, or the site with --site.")
     if create:
-        private.prepare(path)
+        files.prepare(path)
     # A connection is kept: the end of the last one brings the write-ahead log to the disk, which each transaction would
     # wait for.
     engine = sa.create_engine(
@@ -336,24 +361,6 @@ def _begin(connection: Connection) -> None:
     """Take the write lock at once, where one will be needed: a lock that is taken later cannot be waited for."""
     writes = connection.get_execution_options().get("goldroot_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def label_of_store(tx: Tx, host: str) -> str:
-    """The label that this site's store on a host carries; "" where that was not labelled yet."""
-    return tx.value(sa.select(site.c.value).where(site.c.key == _key(host))) or ""
-
-
-def make_store_label(tx: Tx, host: str, label: str = "") -> str:
-    """The label of the site's store on a host: as it stands here already, else ``label``, else a new one."""
-    if known := label_of_store(tx, host):
-        return known
-    label = label or secrets.token_hex(8)
-    tx.add(site, key=_key(host), value=label)
-    return label
-
-
-def _key(host: str) -> str:
-    return f"store:{host}"
 
 
 #: Letters, digits, ``.``, ``_`` and ``-``, a letter or digit first; 63 at most, as a label of a host name has.

@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from goldroot.catalog import clones, copies, events, gold
+from goldroot.catalog import clones, copies, gold
 from goldroot.catalog.schema import ENDED, updates
 from goldroot.catalog.store import Tx, now
 from goldroot.errors import NotFound, Refused
@@ -150,7 +150,7 @@ def begin(tx: Tx, clone: str, to_version: int, *, kind: Kind = "update", back: s
         back=back,
         carry=carry,
     )
-    events.add(tx, f"{kind}-begun", f"clone:{clone}", update=number, from_version=of.version, to_version=to_version)
+    tx.event(f"{kind}-begun", f"clone:{clone}", update=number, from_version=of.version, to_version=to_version)
     return get(tx, number)
 
 
@@ -163,8 +163,7 @@ def found(tx: Tx, update: Update) -> Update:
         changed_at=at, work=update.work, back=update.back, disks=dict(update.disks), carry=update.carry,
         told=dict(update.told),
     )  # fmt: skip
-    events.add(
-        tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, from_version=update.from_version,
+    tx.event(f"{update.kind}-found", f"clone:{update.clone}", update=number, from_version=update.from_version,
         to_version=update.to_version,
     )  # fmt: skip
     return get(tx, number)
@@ -177,7 +176,7 @@ def follow(tx: Tx, number: int, state: State) -> None:
         return
     tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=now()))
     if (update.state, state) != ("checked", "switching"):
-        events.add(tx, f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state, now=state)
+        tx.event(f"{update.kind}-found", f"clone:{update.clone}", update=number, was=update.state, now=state)
 
 
 def note(tx: Tx, number: int, **values: Any) -> Update:
@@ -205,7 +204,7 @@ def reopen(tx: Tx, number: int, **told: object) -> Update:
     update = get(tx, number)
     values = {"state": "switching", "told": {**update.told, **told}, "changed_at": now()}
     tx.write(updates.update().where(updates.c.id == number).values(**values))
-    events.add(tx, f"{update.kind}-first-start", f"clone:{update.clone}", update=number)
+    tx.event(f"{update.kind}-first-start", f"clone:{update.clone}", update=number)
     return get(tx, number)
 
 
@@ -293,6 +292,6 @@ def set_state(tx: Tx, number: int, state: State, *, record: str | None = None, e
     tx.write(updates.update().where(updates.c.id == number).values(state=state, changed_at=at, **values))
     if update.state != state:
         ways = {"from_version": update.from_version, "to_version": update.to_version} if state in ENDED else {}
-        events.add(tx, f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values, **ways)
+        tx.event(f"{update.kind}-{state}", f"clone:{update.clone}", update=number, **values, **ways)
     kept = {"record": update.record, "error": update.error, **values}
     return replace(update, state=state, changed_at=at, record=kept["record"], error=kept["error"])

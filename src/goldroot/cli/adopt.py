@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from goldroot.cli.known_names import image_names
-from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option
+from goldroot.cli.command import VERSION, Command, emit, json_option, open_site, plan_option, site_option, verbose
+from goldroot.cli.known_names import host_option, image_names
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS
 
 Data = Mapping[str, Any]
@@ -51,7 +50,7 @@ def adopt(
     has otherwise on the disks that all servers share is named, and does not. Host name, keys and numbers of users stay.
 
     The same command again takes what is new on the server since. Exit code 1: something does not come along, or is for you
-    to decide.
+    to decide; from the second run on, of what was not named before, or something is not taken because the clone changed it, too.
 
     \b
     Examples:
@@ -100,9 +99,7 @@ def _say_new(data: Data) -> None:
     if not new:
         put(f"{data['clone']}: nothing is new on the server" + (" that could be taken" if kept else ""))
     else:
-        put(
-            f"{data['clone']}: {verb} {counted(len(new), 'path')} that {'is' if len(new) == 1 else 'are'} new on the server"
-        )
+        put(f"{data['clone']}: {verb} {counted(len(new), 'path that is', 'paths that are')} new on the server")
         _list(new, lambda one: f"{one['what']:<8} {one['path']}")
     if kept:
         put(f"not taken, as the clone changed the same since: {len(kept):,}")

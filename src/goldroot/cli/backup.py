@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
+from goldroot.cli.command import Command, emit, json_option, named_site, open_site, plan_option, site_option
 from goldroot.cli.doctor import say_report
-from goldroot.cli.lazy import Command, named_site
-from goldroot.cli.output import counted, emit, json_option, plan_option
-from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, NotFound
 
 #: Names of files of one sort that fit on a screen.

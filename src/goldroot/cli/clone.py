@@ -8,17 +8,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.adopt import adopt
+from goldroot.cli.command import (
+    VERSION,
+    Command,
+    Group,
+    commands_option,
+    emit,
+    json_option,
+    open_site,
+    plan_option,
+    room_for,
+    shown,
+    site_option,
+    table,
+    tells_commands,
+)
 from goldroot.cli.differences import class_option, exit_code_option, patch_option, show_drift
-from goldroot.cli.each_clone import each, failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
-from goldroot.cli.known_names import clone_names, gold_versions, image_names
-from goldroot.cli.lazy import Command, Group
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, room_for, shown, site_option
+from goldroot.cli.known_names import clone_names, gold_versions, host_option, image_names
+from goldroot.cli.progress import each, failures_data, stages, tell_failures
 from goldroot.cli.terminal import put
-from goldroot.cli.zvm_commands import commands_of, commands_option
-from goldroot.errors import Damaged, UsageError
+from goldroot.cli.zvm_commands import commands_of
+from goldroot.errors import Damaged, DatabaseDamaged, UsageError
 
 if TYPE_CHECKING:
     from goldroot.fleet import Created, CreatePlan
@@ -91,7 +102,7 @@ def create(
         told_create,
     )
 
-    commands_of(list, plan_only=plan_only)
+    tells_commands(plan_only=plan_only)
     if len(set(names)) > 1 and (options["hostname"] or options["address"] or options["ports"]):
         raise UsageError("several clones cannot share a host name, an address or a port", todo="Make them one by one.")
     site = open_site(site_dir)
@@ -316,7 +327,7 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
         told_delete,
     )
 
-    commands_of(list, plan_only=plan_only)
+    tells_commands(plan_only=plan_only)
     site = open_site(site_dir)
 
     def one(name: str) -> list[str]:
@@ -328,6 +339,8 @@ def delete(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only:
                 plan_delete(site, name)
             else:
                 delete_clone(site, name)
+        except DatabaseDamaged:
+            raise  # force does not help
         except Damaged as error:
             if not force:
                 error.todo = f"{error.todo} To remove what is left of it: goldroot clone delete {name} --force"

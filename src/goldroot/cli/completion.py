@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option
+from goldroot.cli.command import Command, emit, json_option
 from goldroot.cli.terminal import put_exact
 
 #: The variable by which a shell asks goldroot for completions; click looks at it before anything else.

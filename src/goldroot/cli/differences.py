@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.output import counted, emit
+from goldroot.cli.command import emit
 from goldroot.cli.terminal import put, put_patch
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import counted, emit, json_option, plan_option
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.command import Command, emit, json_option, open_site, plan_option, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, Refused, UsageError
 
 if TYPE_CHECKING:

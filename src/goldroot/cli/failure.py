@@ -9,13 +9,15 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TextIO
 
 import click
 
-from goldroot.cli.output import Unprinted
+from goldroot.cli import terminal
+from goldroot.cli.command import Unprinted
 from goldroot.cli.terminal import put, put_content, put_json
 from goldroot.errors import (
     EXIT_BUG,
@@ -29,9 +31,12 @@ from goldroot.errors import (
     NoSpace,
     UsageError,
 )
+from goldroot.escape import with_bytes
 
 #: What asks a command to end, besides the Ctrl-C key (SIGINT): a service manager, a shutdown, a terminal that is closed.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+_AS_IT_IS = nullcontext()
 
 
 class Ended(KeyboardInterrupt):
@@ -42,11 +47,20 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
-def end_tidily() -> None:
-    """Take signals that ask for an end as Ctrl-C is taken; one that is ignored (nohup(1)) stays so."""
-    for number in ENDING:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
+@contextmanager
+def heard() -> Iterator[None]:
+    """Take Ctrl-C, and signals that ask for an end, as exceptions; one that is ignored (nohup(1)) stays so.
+
+    Before and after, they just end the process: there is nothing to tidy up, and nobody who turns them into words.
+    """
+    ours = [number for number in (signal.SIGINT, *ENDING) if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in ours:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _end)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -58,16 +72,19 @@ def _end(number: int, frame: FrameType | None) -> None:
 FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
 
 
-def guarded(command: click.Command, args: Sequence[str]) -> int:
+def guarded(command: click.Command, args: Sequence[str], hearing: AbstractContextManager[None] = _AS_IT_IS) -> int:
     """Run ``command`` and return the exit code; nothing but a message reaches the user.
 
     Where the output cannot be written, a code says that which no other end has: what was done is done.
+
+    :param hearing: how signals are taken meanwhile: :func:`heard`, where this is the whole process.
     """
     streams = sys.stdout, sys.stderr
     status = EXIT_OK
     try:
         try:
-            result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
+            with hearing:
+                result = command.main(args=list(args), prog_name="goldroot", standalone_mode=False)
             status = result if isinstance(result, int) else EXIT_OK
         except BaseException as error:  # noqa: BLE001  what it does not know leaves it as it is
             status = _told(error, args, streams[0])
@@ -109,11 +126,19 @@ def _told(by: BaseException, args: Sequence[str], out: TextIO) -> int:
     except (BrokenPipeError, Unprinted):
         raise
     except OSError as error:
-        return tell(from_os_error(error), args)
+        return _of_kernel(error, args)
     except ModuleNotFoundError as error:
         return tell(without_extra(error.name), args) if error.name in FLEET else bug()
     except Exception:  # noqa: BLE001 - the last net: a traceback must not reach a user
         return bug()
+
+
+def _of_kernel(error: OSError, args: Sequence[str]) -> int:
+    """:raises OSError: this, where it came from what prints, click's (``--help``) or ours."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    if frame.f_code.co_filename in (terminal.__file__, click.utils.__file__):
+        raise error
+    return tell(from_os_error(error), args)
 
 
 def _leave(stream: TextIO) -> None:
@@ -155,14 +180,17 @@ def error_lines(error: GoldrootError, of: str = "") -> list[str]:
     :param of: whose it is, where a command works on several.
     """
     said = [*filter(None, [error.meaning]), *(f"  {line}" for line in error.lines), *filter(None, [error.todo])]
-    return [f"goldroot: {of}{': ' if of else ''}{error.brief}", *(f"  {line}" for line in said)]
+    return [
+        with_bytes(line)
+        for line in (f"goldroot: {of}{': ' if of else ''}{error.brief}", *(f"  {line}" for line in said))
+    ]
 
 
 def shown(error: click.ClickException) -> int:
     """Print a mistake of the command line as click does, with the usage."""
     words = io.StringIO()
     error.show(file=words)
-    put_content(words.getvalue().rstrip("\n"), err=True)
+    put_content(with_bytes(words.getvalue().rstrip("\n")), err=True)
     return error.exit_code
 
 

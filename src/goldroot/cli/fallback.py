@@ -7,17 +7,28 @@ from typing import Any
 
 import click
 
+from goldroot.cli.command import (
+    VERSION,
+    Group,
+    commands_option,
+    emit,
+    json_option,
+    open_site,
+    plan_option,
+    room_for,
+    shown,
+    site_option,
+    table,
+    tells_commands,
+)
 from goldroot.cli.differences import class_option, exit_code_option, patch_option, show_drift
-from goldroot.cli.each_clone import failures_data, tell_failures
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
-from goldroot.cli.progress import stages
+from goldroot.cli.progress import failures_data, stages, tell_failures
 from goldroot.cli.rollback import say_written
-from goldroot.cli.site import open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put, put_output
-from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.cli.zvm_commands import commands_of
+from goldroot.counted import counted
 from goldroot.errors import UsageError
 from goldroot.tree import path_text
 
@@ -104,7 +115,7 @@ def prune(names: tuple[str, ...], force: bool, site_dir: str | None, plan_only: 
 
             emit(as_json, data, say_plan)
             return 0
-        commands_of(list, plan_only=False)
+        tells_commands(plan_only=False)
         done = prune_fallbacks(site, wanted)
         again.end(left=any(one.error is not None for one in done))
     failed = {one.fallback.clone: one.error for one in done if one.error is not None}
@@ -217,6 +228,7 @@ def mount(
 
     Options of goldroot stand before NAME.  Each disk stands by its address in the working directory ($GOLDROOT_FALLBACK).  Nothing
     there can be written or run.  Only this command sees the mounts; they end with it, however it ends.  It needs root.
+    The exit status is that of COMMAND.
 
     \b
     Examples:

@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.command import (
+    VERSION,
+    Group,
+    commands_option,
+    emit,
+    json_option,
+    open_site,
+    plan_option,
+    site_option,
+    table,
+    tells_commands,
+)
 from goldroot.cli.gold_check import accept_option, check, checked_data, say_checked
 from goldroot.cli.gold_replicate import replicate
 from goldroot.cli.gold_retire import restore, retire
 from goldroot.cli.image import notes_data, say_changes, say_notes
-from goldroot.cli.known_names import gold_versions, image_names
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option, table
+from goldroot.cli.known_names import gold_versions, host_option, image_names
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put
-from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.cli.zvm_commands import commands_of
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, BadSignature, UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +85,7 @@ def publish(
     from goldroot.fleet import told_publish
     from goldroot.image import Consent, plan_publish, publish_system, version_data
 
-    commands_of(list, plan_only=plan_only)
+    tells_commands(plan_only=plan_only)
     site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from goldroot.cli.command import Command, emit, json_option, open_site, site_option
 from goldroot.cli.known_names import image_names
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import counted, emit, json_option
 from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS
 from goldroot.tree import path_text
 

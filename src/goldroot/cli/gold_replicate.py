@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import click
 
+from goldroot.cli.command import VERSION, Command, emit, json_option, open_site, plan_option, site_option
 from goldroot.cli.image import notes_data, say_notes
 from goldroot.cli.known_names import gold_versions, host_names, image_names
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import VERSION, emit, json_option, plan_option
 from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
 
 

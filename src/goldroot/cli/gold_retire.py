@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.known_names import gold_versions, image_names
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import VERSION, counted, emit, json_option, plan_option
-from goldroot.cli.site import host_option, open_site, site_option
+from goldroot.cli.command import VERSION, Command, emit, json_option, open_site, plan_option, site_option
+from goldroot.cli.known_names import gold_versions, host_option, image_names
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import UsageError
 
 if TYPE_CHECKING:

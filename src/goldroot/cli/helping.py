@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option
+from goldroot.cli.command import Command, emit, json_option
 from goldroot.cli.terminal import put_exact
 from goldroot.errors import UsageError, did_you_mean
 

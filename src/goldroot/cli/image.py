@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldroot.cli.command import Group, emit, json_option, open_site, plan_option, site_option, table
 from goldroot.cli.image_convert import convert
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
-from goldroot.cli.known_names import image_names, layout_names
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import counted, emit, json_option, plan_option, table
+from goldroot.cli.known_names import host_option, image_names, layout_names
 from goldroot.cli.progress import stages
-from goldroot.cli.site import host_option, open_site, site_option
 from goldroot.cli.terminal import put, put_content, put_lines
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from goldroot.cli.command import Command, emit, json_option, open_site, plan_option, site_option
 from goldroot.cli.known_names import image_names
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option, plan_option
 from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_lines
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
@@ -40,7 +39,7 @@ def convert(name: str, check: bool, site_dir: str | None, plan_only: bool, as_js
 
     if plan_only and check:
         raise UsageError("--plan changes nothing, and --check boots what was changed", todo="Leave one of them out.")
-    site, booted = open_site(site_dir), None
+    site = open_site(site_dir)
     with stages(as_json) as stage:
         if plan_only:
             done = plan_conversion(site, name)
@@ -49,21 +48,21 @@ def convert(name: str, check: bool, site_dir: str | None, plan_only: bool, as_js
             done = convert_image(site, name)
         if check:
             stage("booting it with a read-only root")
-            booted = check_boot(site, name)
+            done = replace(done, check=check_boot(site, name))
 
     def say() -> None:
-        put_lines(_words(done, plan_only))
-        if booted is not None:
-            put_lines(_booted(name, booted))
+        put_lines(_words(done))
+        if done.check is not None:
+            put_lines(_booted(name, done.check))
         elif not plan_only:
             put(f"Next: goldroot maintain test {name}")
 
-    emit(as_json, _data(done, booted, plan_only), say)
-    return EXIT_FINDINGS if booted is not None and (booted.wrong or booted.refused) else 0
+    emit(as_json, _data(done) if as_json else None, say)
+    return EXIT_FINDINGS if done.check is not None and (done.check.wrong or done.check.refused) else 0
 
 
-def _words(done: Conversion, plan_only: bool) -> list[str]:
-    would = "would be " if plan_only else ""
+def _words(done: Conversion) -> list[str]:
+    would = "would be " if done.plan else ""
     lines = [f"disk {line}" for line in done.disks]
     lines += [f"{would}written: {one.path} ({one.why})" for one in done.changes]
     if done.rebuild:
@@ -84,18 +83,7 @@ def _booted(name: str, booted: BootCheck) -> list[str]:
     return lines
 
 
-def _data(done: Conversion, booted: BootCheck | None, plan_only: bool) -> dict[str, object]:
-    check = booted and {
-        "wrong": list(booted.wrong),
-        "refused": [{"unit": one.unit, "path": one.path, "line": one.line, "todo": one.todo} for one in booted.refused],
-        "said": list(booted.said),
-    }
-    return {
-        "image": done.image,
-        "disks": list(done.disks),
-        "changes": [{"path": one.path, "why": one.why} for one in done.changes],
-        "rebuild": list(done.rebuild),
-        "notes": list(done.notes),
-        "check": check,
-        "plan": plan_only,
-    }
+def _data(done: Conversion) -> dict[str, object]:
+    from goldroot.views import ImageConverted
+
+    return ImageConverted.of(done).as_json()

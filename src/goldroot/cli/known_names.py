@@ -8,20 +8,23 @@ only read: what a command may do at the opening, such as bringing an old schema 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
-from goldroot.cli.lazy import named_site
+import click
+
+from goldroot.cli.command import named_site
 from goldroot.errors import GoldrootError
 from goldroot.tree import path_text
 
 if TYPE_CHECKING:
-    import click
     from click.shell_completion import CompletionItem
 
     from goldroot.site import Site
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Tables of the catalog whose key is a name.
 Kind = Literal["clones", "images"]
@@ -150,3 +153,8 @@ def _in_catalog(site: Site, kind: Kind) -> list[str]:
     from goldroot.image import image_names
 
     return every_clone(site) if kind == "clones" else image_names(site)
+
+
+def host_option(help: str) -> Callable[[F], F]:
+    """Adds ``--host`` (parameter ``host``, "" where none is named)."""
+    return click.option("--host", default="", metavar="NAME", shell_complete=host_names, help=help)

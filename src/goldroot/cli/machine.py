@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.each_clone import each, failures_data, tell_failures
+from goldroot.cli.command import (
+    Group,
+    commands_option,
+    emit,
+    json_option,
+    open_site,
+    plan_option,
+    site_option,
+    table,
+    tells_commands,
+)
 from goldroot.cli.inner_command import AS_COMMAND, command_argument
 from goldroot.cli.known_names import clone_names
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import emit, json_option, plan_option, table
-from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.progress import each, failures_data, stages, tell_failures
 from goldroot.cli.terminal import put, put_lines, put_output
-from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.cli.zvm_commands import commands_of
 from goldroot.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -66,7 +73,7 @@ def start(names: tuple[str, ...], site_dir: str | None, plan_only: bool, as_json
     """
     from goldroot.fleet import plan_start, start_machine, told_power
 
-    commands_of(list, plan_only=plan_only)
+    tells_commands(plan_only=plan_only)
     site = open_site(site_dir)
     with stages(as_json) as stage:
         results = each(
@@ -110,7 +117,7 @@ def stop(names: tuple[str, ...], patience: int | None, site_dir: str | None, pla
     """
     from goldroot.fleet import plan_start, stop_machine, told_power
 
-    commands_of(list, plan_only=plan_only)
+    tells_commands(plan_only=plan_only)
     site = open_site(site_dir)
     if plan_only:
         planned = each(names, lambda name: plan_start(site, name))

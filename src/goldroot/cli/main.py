@@ -8,7 +8,8 @@ import sys
 
 import click
 
-from goldroot.cli.lazy import LazyGroup
+from goldroot.cli.command import LazyGroup
+from goldroot.errors import EXIT_CODES
 from goldroot.version import __version__
 
 #: command -> (where it lives, the line that ``--help`` shows).  The line stands here so that ``goldroot --help``
@@ -40,7 +41,15 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+class _Root(LazyGroup):
+    """Tells what the exit codes mean, for all commands."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl(list(EXIT_CODES.items()))
+
+
+@click.group(cls=_Root, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="goldroot")
 def cli() -> None:
     """Keep fleets of Linux servers on one shared, versioned, read-only gold image.
@@ -58,12 +67,11 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """The entry point: runs a command and turns every error into words and an exit code."""
     _open_streams()
-    from goldroot.cli.failure import end_tidily, guarded
+    from goldroot.cli.failure import guarded, heard
 
     # Trees are columns, and rows die young: looking for cycles among them again and again finds nothing.
     gc.set_threshold(100_000, 50, 100)
-    end_tidily()
-    status = guarded(cli, sys.argv[1:] if args is None else args)
+    status = guarded(cli, sys.argv[1:] if args is None else args, heard())
     gc.freeze()  # what is still there goes with the process
     sys.exit(status)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Group
+from goldroot.cli.command import Group, emit, json_option, plan_option
 from goldroot.cli.merge_resolve import edit, resolve, say_ways, show
-from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
@@ -26,8 +26,9 @@ Examples:
 
 \b
 Exit codes: 0 merged without a conflict; 1 merged, conflicts are left (the server's
-version stands there, and `goldroot merge resolve OUT` asks about them); 2 to 70: refused or failed, and INTO is not
-there; 74 and 141: it is there, and what there is to say could not be printed.
+version stands there, and `goldroot merge resolve OUT` asks about them); 2 to 70: refused or failed, and OUT is not
+there; 74 and 141: it is there, and what there is to say could not be printed; 129, 130 and 143: interrupted, and OUT is
+whole or not there.
 """
 
 
@@ -91,13 +92,13 @@ def merge(
     if context.invoked_subcommand is not None:
         return 0
     _need(context, "base", "gold", "clone")
+    from goldroot.conflicts import load_decisions
     from goldroot.merge import (
         MergeGiven,
         Options,
         Trees,
         check_record_place,
         keeper_of,
-        load_decisions,
         merge_trees,
         note_written,
         plan_trees,

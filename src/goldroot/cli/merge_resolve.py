@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.asking import ask_all
+from goldroot.cli.command import Command, emit, json_option, plan_option
 from goldroot.cli.keys import Keys, edit_again, need_terminal
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import counted, emit, json_option, plan_option
 from goldroot.cli.progress import stages
 from goldroot.cli.questions import question_lines, say_words, ways_to_answer
 from goldroot.cli.terminal import put, put_coloured
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.tree import path_text
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import counted, emit, json_option, table
+from goldroot.cli.command import Group, emit, json_option, table
 from goldroot.cli.terminal import put, put_exact
+from goldroot.counted import counted
 from goldroot.errors import UsageError
 from goldroot.policy import CLASSES, FAMILIES, Explanation, Policy, Rule, WrittenRule, default_text, family_of
 from goldroot.tree import path_text

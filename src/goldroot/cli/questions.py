@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from goldroot.cli.hunks import HunkPart, in_full, where_they_meet
-from goldroot.cli.output import counted
 from goldroot.cli.terminal import put
 from goldroot.conflicts import WITH_CONTENT, answer_word
+from goldroot.counted import counted
 from goldroot.tree import path_text
 
 if TYPE_CHECKING:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from goldroot.cli.asking import ask_all
-from goldroot.cli.each_clone import answer_line
+from goldroot.cli.command import Group, emit, json_option, open_site, plan_option, site_option, table
 from goldroot.cli.keys import Keys, edit_again, need_terminal
 from goldroot.cli.known_names import answers, clone_names, conflict_paths
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import counted, emit, json_option, plan_option, table
+from goldroot.cli.progress import answer_line
 from goldroot.cli.questions import question_lines, say_words, ways_to_answer
-from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put, put_coloured
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, NotFound, Refused, UsageError
 
 if TYPE_CHECKING:

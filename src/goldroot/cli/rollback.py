@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.each_clone import (
+from goldroot.cli.command import (
+    Command,
+    commands_option,
+    emit,
+    json_option,
+    open_site,
+    plan_option,
+    site_option,
+    tells_commands,
+    verbose,
+)
+from goldroot.cli.progress import (
     each,
     failures_data,
     names_argument,
     say_answers,
     say_failed_rebuilds,
     say_how_it_does,
+    stages,
     tell_failures,
 )
-from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import counted, emit, json_option, plan_option
-from goldroot.cli.progress import stages
-from goldroot.cli.site import open_site, site_option
 from goldroot.cli.terminal import put
-from goldroot.cli.zvm_commands import commands_of, commands_option
+from goldroot.cli.zvm_commands import commands_of
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +68,7 @@ def rollback(
     site = open_site(site_dir)
     if plan_only:
         return _plan_rollback(site, names, carry, as_json)
-    commands_of(list, plan_only=False)
+    tells_commands(plan_only=False)
     asked = {"carry": carry, "take_proposals": take_proposals}
     with (
         stages(as_json, len(names)) as stage,

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option, table
+from goldroot.cli.command import Command, emit, json_option, table
 from goldroot.cli.terminal import put_exact
 from goldroot.errors import NotFound, did_you_mean
 

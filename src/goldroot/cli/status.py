@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
+from goldroot.cli.command import Command, emit, json_option, shown, site_option, table, verbose
 from goldroot.cli.known_names import clone_and_image_names
-from goldroot.cli.lazy import Command, verbose
-from goldroot.cli.output import counted, emit, json_option, table
-from goldroot.cli.site import shown, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 
 #: Lines of each part that fit on a screen.
 SHOWN = 8

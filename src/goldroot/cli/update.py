@@ -9,8 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.each_clone import (
+from goldroot.cli.command import (
+    VERSION,
+    Group,
+    commands_option,
+    emit,
+    export_plans,
+    json_option,
+    member_view,
+    open_site,
+    plan_option,
+    room_for,
+    shown,
+    site_option,
+    table,
+    tells_commands,
+    verbose,
+)
+from goldroot.cli.known_names import clone_names, gold_versions, image_names
+from goldroot.cli.progress import (
     Results,
+    counter,
     each,
     failures_data,
     names_argument,
@@ -20,20 +39,16 @@ from goldroot.cli.each_clone import (
     say_how_it_does,
     say_not_compared,
     say_shared,
+    stages,
     tell_failures,
     tell_left,
 )
-from goldroot.cli.known_names import clone_names, gold_versions, image_names
-from goldroot.cli.lazy import Group, verbose
-from goldroot.cli.output import VERSION, emit, json_option, plan_option, table
-from goldroot.cli.progress import counter, stages
-from goldroot.cli.site import export_plans, member_view, open_site, room_for, shown, site_option
 from goldroot.cli.terminal import put
-from goldroot.cli.zvm_commands import Commands, commands_of, commands_option
 from goldroot.errors import EXIT_FINDINGS, UsageError
 from goldroot.views import PATH_OUTCOMES
 
 if TYPE_CHECKING:
+    from goldroot.cli.zvm_commands import Commands
     from goldroot.fleet import Outcome
     from goldroot.site import Site
 
@@ -84,15 +99,17 @@ def plan(names: tuple[str, ...], to: int | None, all_paths: bool, site_dir: str 
       goldroot update plan web1 --commands
     """
     if (exported := member_view(site_dir)) is not None:
+        from goldroot.cli.zvm_commands import Commands
         from goldroot.fleet import exported_plan
 
         looked = each(names, lambda name: exported_plan(exported, name, to))
-        commands_of(list, plan_only=False)
+        tells_commands(plan_only=False)
         return _emit_plans(looked, all_paths, as_json, Commands())
     return _make_plans(open_site(site_dir), names, to, all_paths, as_json)
 
 
 def _make_plans(site: Site, names: tuple[str, ...], to: int | None, all_paths: bool, as_json: bool) -> int:
+    from goldroot.cli.zvm_commands import commands_of
     from goldroot.fleet import Prefetch, told_update
 
     with Prefetch(site, names) as ahead:
@@ -233,7 +250,7 @@ def run(
     if plan_only:
         context = click.get_current_context()
         return int(context.invoke(plan, names=wanted, to=to, all_paths=False, site_dir=site_dir, as_json=as_json))
-    commands_of(list, plan_only=False)
+    tells_commands(plan_only=False)
     if len(wanted) == 1:
         from goldroot.fleet import engine_of, run_update
 
@@ -267,11 +284,13 @@ def _wanted(site: Site, names: Sequence[str], image: str | None, every: bool) ->
 
     :raises UsageError: none is asked for, or in two ways.
     """
-    from goldroot.fleet import chosen_clones
-
     if sum([bool(names), image is not None, every]) != 1:
         raise UsageError("which clones?", todo="Name them, or give either --image IMAGE or --all.")
-    return tuple(dict.fromkeys(names or chosen_clones(site, image)))
+    if not names:
+        from goldroot.fleet import chosen_clones
+
+        names = chosen_clones(site, image)
+    return tuple(dict.fromkeys(names))
 
 
 def _run_many(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from goldroot.cli.lazy import LazyGroup
+from goldroot.cli.command import LazyGroup
 
 COMMANDS = {
     "adopt": ("goldroot.cli.zvm_adopt:adopt", "Take over a site that follows the paper, without changing anything."),

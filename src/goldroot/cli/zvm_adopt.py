@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option, plan_option, table
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.command import Command, emit, json_option, open_site, plan_option, site_option, table
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_plan import zvm_host
 from goldroot.errors import EXIT_FINDINGS, Refused, UsageError

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from goldroot.cli.command import Command, emit, json_option, on_terminal, plan_option, table
 from goldroot.cli.known_names import smapi_names
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option, on_terminal, plan_option, table
 from goldroot.cli.terminal import put, put_lines
 from goldroot.errors import UsageError
 

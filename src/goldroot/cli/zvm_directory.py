@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import emit, json_option, plan_option, table
+from goldroot.cli.command import Group, emit, json_option, plan_option, table
 from goldroot.cli.terminal import put, put_bytes, put_lines
 from goldroot.errors import EXIT_FINDINGS, BadInput, UsageError
 from goldroot.zvm.directory import (

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from goldroot import private
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import counted, emit, json_option
-from goldroot.cli.site import open_site, site_option
+from goldroot import files
+from goldroot.cli.command import Command, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.cli.zvm_plan import zvm_host
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS
 from goldroot.version import __version__
 
@@ -50,7 +49,7 @@ def doctor(report: str | None, every: bool, host_name: str, site_dir: str | None
         "points": [point.as_dict() for point in points],
     }  # fmt: skip
     if report is not None:
-        private.write(report, (json.dumps(data, indent=2) + "\n").encode())
+        files.write(report, (json.dumps(data, indent=2) + "\n").encode())
     emit(as_json, data, lambda: _say(points, every, report))
     return EXIT_FINDINGS if any(point.state == "wrong" for point in points) else 0
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from goldroot.cli.lazy import Group
-from goldroot.cli.output import counted, emit, json_option
-from goldroot.cli.site import open_site, site_option
+from goldroot.cli.command import Group, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
+from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, NotFound, UsageError
 
 if TYPE_CHECKING:

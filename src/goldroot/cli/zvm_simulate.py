@@ -12,8 +12,7 @@ from typing import Any
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import json_option
+from goldroot.cli.command import Command, json_option
 from goldroot.cli.terminal import put, put_json
 from goldroot.errors import BadInput, UsageError
 from goldroot.zvm.directory import files

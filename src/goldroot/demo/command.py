@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldroot.cli.lazy import Command
-from goldroot.cli.output import emit, json_option
+from goldroot.cli.command import Command, emit, json_option
 from goldroot.errors import BadInput, Failed, UsageError
 from goldroot.run import find
 

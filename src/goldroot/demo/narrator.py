@@ -15,8 +15,8 @@ from typing import IO
 
 import click
 
-from goldroot.cli.output import counted
 from goldroot.cli.terminal import put, put_styled
+from goldroot.counted import counted
 from goldroot.errors import Failed
 
 #: Columns of narration; a terminal may be narrower.

@@ -165,7 +165,7 @@ if TYPE_CHECKING:
         stop_machine,
     )
     from goldroot.fleet.many import many_names
-    from goldroot.fleet.parallel import usual_jobs
+    from goldroot.fleet.parallel import chosen_clones, run_updates, usual_jobs
     from goldroot.fleet.past import history
     from goldroot.fleet.prefetch import Prefetch
     from goldroot.fleet.restoring import Restored, restore_backup
@@ -189,20 +189,12 @@ if TYPE_CHECKING:
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.taken_over import TakenOver, take_over_clone
+    from goldroot.fleet.update.cancel import cancel_update, cancelled_update, plan_cancel
     from goldroot.fleet.update.grouped import grouped_conflicts
     from goldroot.fleet.update.memory import forget_removed
     from goldroot.fleet.update.plan import UpdatePlan, plan_update
-    from goldroot.fleet.update.power import again_at_switch
-    from goldroot.fleet.update.runs import close_ended_runs, engine_of
-    from goldroot.fleet.update.update import (
-        Outcome,
-        cancel_update,
-        cancelled_update,
-        chosen_clones,
-        plan_cancel,
-        run_update,
-        run_updates,
-    )
+    from goldroot.fleet.update.reconcile import again_at_switch
+    from goldroot.fleet.update.update import Outcome, close_ended_runs, engine_of, run_update
     from goldroot.fleet.zvm_taken_over import take_over_site
     from goldroot.fleet.zvm_told import (
         told_create,
@@ -234,7 +226,7 @@ else:
             "machines": "MachineState console_lines machine_states plan_start "
             "powers_of run_in_machine start_machine stop_machine",
             "many": "many_names",
-            "parallel": "usual_jobs",
+            "parallel": "chosen_clones run_updates usual_jobs",
             "past": "history",
             "prefetch": "Prefetch",
             "restoring": "Restored restore_backup",
@@ -246,12 +238,12 @@ else:
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "status": "fleet_status update_data",
             "taken_over": "TakenOver take_over_clone",
+            "update.cancel": "cancel_update cancelled_update plan_cancel",
             "update.grouped": "grouped_conflicts",
             "update.memory": "forget_removed",
             "update.plan": "UpdatePlan plan_update",
-            "update.power": "again_at_switch",
-            "update.runs": "close_ended_runs engine_of",
-            "update.update": "Outcome cancel_update cancelled_update chosen_clones plan_cancel run_update run_updates",
+            "update.reconcile": "again_at_switch",
+            "update.update": "Outcome close_ended_runs engine_of run_update",
             "zvm_taken_over": "take_over_site",
             "zvm_told": "told_create told_delete told_power told_prune told_publish told_rollback told_update",
         },

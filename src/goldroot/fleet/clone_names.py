@@ -1,25 +1,11 @@
-"""The names of a clone and of its machine."""
+"""What the catalog says of clones in one word: their names, the machine of one, and where it lives."""
 
 from __future__ import annotations
 
 import os
 
-from goldroot.errors import UsageError
-from goldroot.hosts import Entry, Host
-from goldroot.site import CLONE_NAME, Layout, Site
-
-
-def check_clone_name(name: str) -> str:
-    """The name, if a clone may have it.
-
-    :raises UsageError: it cannot be one.
-    """
-    if not CLONE_NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be a clone's name",
-            todo="Use 1 to 32 small letters, digits and '-', beginning with a letter or digit.",
-        )
-    return name
+from goldroot.hosts import Host
+from goldroot.site import Site
 
 
 def machine_of(site: Site, clone: str) -> str:
@@ -50,11 +36,6 @@ def host_of(site: Site, clone: str) -> Host:
 
     with site.catalog.read() as tx:
         return site.host_named(clones.get(tx, clone).host)
-
-
-def own_addresses(layout: Layout, entry: Entry) -> tuple[str, ...]:
-    """The live addresses at which a machine has disks of its own: not the shared ones, but where it is read-write."""
-    return tuple(disk.address for disk in layout.disks if disk.address in entry.disks)
 
 
 def person() -> str:

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images, readings, updates
+from goldroot.catalog import Clone, CloneKind, disks, entries, fallbacks, images, updates
 from goldroot.catalog import clones as catalog_clones
 from goldroot.errors import NotFound, Refused, StillRunning
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name, host_of, machine_of
+from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.inputs import Reading, Stage, open_clone, open_own, policy_of, read_server, refuse_owners, silent
 from goldroot.fleet.joined import LINK, bridge_of, refuse_ports
 from goldroot.fleet.update import open_update
@@ -41,7 +41,17 @@ from goldroot.hosts import (
 )
 from goldroot.image import Gold, check_genuine, open_version, refuse_unknown_machine, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, TellForm, keep_reserve, make_bootable, open_system, run_on, work_room
+from goldroot.site import (
+    DiskRegister,
+    Site,
+    TellForm,
+    check_clone_name,
+    keep_reserve,
+    make_bootable,
+    open_system,
+    run_on,
+    work_room,
+)
 from goldroot.system import Confined, How, Identity, NetworkSettings, write_identity
 from goldroot.tree import Manifest, Note, copy_tree
 
@@ -261,11 +271,11 @@ def _gold_for(site: Site, name: str, image: str, form: CloneForm) -> Gold:
 
 def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
     """Two servers must not answer to one name or address, whatever state the other one is in."""
-    wanted = readings.given(identity.as_dict())
+    wanted = catalog_clones.given(identity.as_dict())
     with site.catalog.read() as tx:
-        shared = list(readings.sharing(tx, name, wanted, active=False))
+        shared = list(catalog_clones.sharing(tx, name, wanted, active=False))
     for kind, other in shared:
-        key = next(key for key, known in readings.GIVEN.items() if known == kind)
+        key = next(key for key, known in catalog_clones.GIVEN.items() if known == kind)
         raise Refused(
             f"the {kind.removeprefix('given ')} {wanted[kind]} is that of the clone {other}",
             meaning="Nothing was made.",
@@ -454,7 +464,7 @@ def enter_clone(
     ):
         # What is typed here may add an account or change a name: who asks for these next reads them again.
         with site.catalog.begin() as tx:
-            readings.forget(tx, name)
+            catalog_clones.forget_reading(tx, name)
         return run_on(
             site.config, clone.image, binds, command or None,
             How(ok=None, capture=capture, label=clone.machine, told=told),

@@ -10,13 +10,12 @@ from typing import Any
 
 from goldroot.catalog import clones, decisions, gold, images, updates
 from goldroot.errors import NotFound
-from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.machines import powers_of
 from goldroot.fleet.past import SENTENCES, history
 from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data
 from goldroot.fleet.status import fleet_status, update_data
 from goldroot.fleet.update.plan import UpdatePlan
-from goldroot.site import VIEWS, Site, read_view
+from goldroot.site import VIEWS, Site, check_clone_name, read_view
 
 #: How the views of plans are called, before the name of a clone.
 _PLAN = "plan-"

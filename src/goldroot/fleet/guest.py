@@ -61,7 +61,7 @@ def note_seen(site: Site, name: str, guest: Guest, seen: Seen) -> None:
         return
     links = [[link.name, list(link.addresses)] for link in guest.host.links(guest.name)]
     with site.catalog.begin() as tx:
-        events.add(tx, _SEEN, f"clone:{name}", failed=sorted(seen.failed), ports=sorted(seen.ports), links=links)
+        tx.event(_SEEN, f"clone:{name}", failed=sorted(seen.failed), ports=sorted(seen.ports), links=links)
 
 
 def last_boot(site: Site, name: str) -> LastBoot | None:

@@ -17,12 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import Clone, Tx, clones, readings
+from goldroot.catalog import Clone, Tx, clones
 from goldroot.conflicts import Decisions
+from goldroot.counted import counted
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.hosts import Access, Host, Opened, View, find_entry
+from goldroot.hosts import Access, Entry, Host, Opened, View, find_entry
 from goldroot.image import Gold, local_accounts, open_version
 from goldroot.merge import (
     NO_MEMORY,
@@ -222,7 +222,7 @@ def refuse_owners(host: Host, name: str, trees: Iterable[Manifest]) -> None:
     if found:
         more = f", and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
         raise Refused(
-            f"{len(found):,} file{'s' if len(found) != 1 else ''} of {name} would have owners that a server on host "
+            f"{counted(len(found), 'file')} of {name} would have owners that a server on host "
             f"{host.name} cannot have: {'; '.join(found[:_SHOWN])}{more}",
             meaning=f"Numbers of users and groups end at {largest:,} there: inside, such a file would be nobody's, and nobody could "
             "change it. Nothing was made or switched.",
@@ -244,12 +244,12 @@ class Reading:
     """What one server is now: fingerprints by kind, and how its accounts differ from its gold's."""
 
     identity: Mapping[str, str]
-    accounts: readings.LocalAccounts
+    accounts: clones.LocalAccounts
 
     def note(self, tx: Tx, clone: str) -> None:
         """Leave it in the catalog."""
-        readings.note_identity(tx, clone, self.identity)
-        readings.note_accounts(tx, clone, self.accounts)
+        clones.note_identity(tx, clone, self.identity)
+        clones.note_accounts(tx, clone, self.accounts)
 
 
 def read_server(gold: Gold, tree: OwnDisks) -> Reading:
@@ -314,7 +314,7 @@ def read_missing(site: Site, but: str) -> list[str]:
     :returns: those that cannot be read; nobody can say what they have.
     """
     with site.catalog.read() as tx:
-        missing = [clones.get(tx, name) for name in readings.unread(tx, "identity") if name != but]
+        missing = [clones.get(tx, name) for name in clones.unread(tx, "identity") if name != but]
     unknown = []
     for clone in missing:
         try:
@@ -327,3 +327,8 @@ def read_missing(site: Site, but: str) -> list[str]:
             if clones.find(tx, clone.name) == clone:  # not switched meanwhile
                 found.note(tx, clone.name)
     return unknown
+
+
+def own_addresses(layout: Layout, entry: Entry) -> tuple[str, ...]:
+    """The live addresses at which a machine has disks of its own: not the shared ones, but where it is read-write."""
+    return tuple(disk.address for disk in layout.disks if disk.address in entry.disks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, Update, clones, readings, updates
+from goldroot.catalog import Clone, Update, clones, updates
 from goldroot.errors import Damaged, GoldrootError, HealthFailed, Refused
 from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.guest import NEXT_START, Guest, console_end, had_failed, note_seen, what_it_said
@@ -200,7 +200,7 @@ def run_in_machine(site: Site, name: str, argv: Sequence[str], timeout: float) -
     done = host_of(site, name).command(machine_of(site, name), argv, timeout)
     # It may have added an account or changed a name: who asks for these next reads them again.
     with site.catalog.begin() as tx:
-        readings.forget(tx, name)
+        clones.forget_reading(tx, name)
     return done
 
 

@@ -13,7 +13,7 @@ import contextlib
 import os
 from dataclasses import replace
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import BadInput, NoPermission, NoSpace
 from goldroot.policy import Policy, worth_reading
 from goldroot.site import Site, without_boot_map
@@ -43,7 +43,7 @@ def counted_twice(tree: Manifest) -> int:
 
 def save(site: Site, disk: str, manifest: Manifest, which: str = SEEN) -> None:
     """Store a manifest of a disk, whole."""
-    private.make_directory(site.path("manifests"))
+    files.make_directory(site.path("manifests"))
     manifest.save(_file(site, disk, which))
 
 

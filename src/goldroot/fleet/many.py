@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from goldroot import private
+from goldroot import files
 from goldroot.catalog import Tx, clones, fallbacks, updates
 from goldroot.errors import NoSpace
 from goldroot.files import digest_of
@@ -93,9 +93,9 @@ def _file(site: Site, command: Command, names: Sequence[str], options: Mapping[s
 
 def _note(file: str, data: Mapping[str, object]) -> None:
     directory = os.path.dirname(file)
-    private.make_directory(directory)
+    files.make_directory(directory)
     _sweep(directory)
-    private.write(file, json.dumps(data).encode())
+    files.write(file, json.dumps(data).encode())
 
 
 def _read(file: str) -> dict[str, dict[str, Any]]:

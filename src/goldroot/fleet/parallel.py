@@ -13,15 +13,19 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
+from goldroot.catalog import clones, images
 from goldroot.errors import Failed, GoldrootError
+from goldroot.fleet.update.update import Outcome, engine_of, run_update
 from goldroot.run import Mask, dying_with, signals_wait
+from goldroot.site import Site
+from goldroot.workflow import load_engine
 
 T = TypeVar("T")
 
@@ -264,3 +268,34 @@ def _portable(error: BaseException) -> BaseException:
     if isinstance(error, OSError | KeyboardInterrupt):
         return error
     return RuntimeError("a process failed:\n" + "".join(traceback.format_exception(error)))
+
+
+def run_updates(
+    root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
+    tell: Tell | None = None,
+) -> Outcomes[Outcome]:  # fmt: skip
+    """:func:`run_update` for many clones of the site at ``root``, see :func:`on_each`.
+
+    Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
+    that are given in two terminals: one writes at a time, and the lock of a clone keeps all others from it.
+    """
+    if jobs > 1:
+        load_engine()  # once, before there are copies of this process
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Outcome]]:
+        with closing(Site.open(root)) as site, engine_of(site) as engine:
+            yield lambda name: run_update(site, engine, name, to)
+
+    return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
+
+
+def chosen_clones(site: Site, image: str | None = None) -> list[str]:
+    """The clones in use, by name: of one image, or all.
+
+    :raises NotFound: no such image.
+    """
+    with site.catalog.read() as tx:
+        if image is not None:
+            images.get(tx, image)
+        return [clone.name for clone in clones.every(tx, image) if clone.state == "active"]

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import GoldrootError
 from goldroot.hosts import Entry, entry_of_file
 from goldroot.ids import new_id
@@ -58,7 +58,7 @@ class PutBack:
         else:
             self.missing.append(shown)
         if not self.plan:
-            private.make_directory(os.path.dirname(mine))
+            files.make_directory(os.path.dirname(mine))
             move(theirs, mine)
             crash.point("restore.put")
 
@@ -73,7 +73,7 @@ class PutBack:
         inside = os.path.relpath(path, self.root)
         name = inside if not inside.startswith("..") else os.path.join("outside", path.lstrip("/"))
         place = os.path.join(self.aside, name)
-        private.make_directory(os.path.dirname(place))
+        files.make_directory(os.path.dirname(place))
         move(path, place)
 
     def shown(self, path: str) -> str:
@@ -94,7 +94,7 @@ def move(path: str, to: str) -> None:
     except OSError:
         beside = f"{to}.new"
         shutil.copyfile(path, beside, follow_symlinks=False)
-        os.chmod(beside, private.FILE)
+        os.chmod(beside, files.FILE)
         os.rename(beside, to)
         os.unlink(path)
 
@@ -102,8 +102,8 @@ def move(path: str, to: str) -> None:
 def below(directory: str) -> list[str]:
     """The files below a directory, by their paths from there."""
     found = []
-    for place, _, files in os.walk(directory):
-        found += [os.path.relpath(os.path.join(place, name), directory) for name in files]
+    for place, _, names in os.walk(directory):
+        found += [os.path.relpath(os.path.join(place, name), directory) for name in names]
     return sorted(found)
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import copy_catalog, has_rows, is_there, open_catalog
 from goldroot.errors import BadInput, Busy, GoldrootError, NotFound, Refused
 from goldroot.fleet.put_back import PutBack, below, holds, is_json, move, reads
@@ -81,7 +81,7 @@ def restore_backup(file: str, to: str = "", *, plan_only: bool = False) -> Resto
         with _unpacked(file, tempfile.gettempdir()) as unpacked:
             return _Restoring(root, unpacked, True, file=file, made_at=head.made_at).run()
     made = not os.path.lexists(root)
-    private.make_directory(root)
+    files.make_directory(root)
     try:
         with lock(lock_file(os.path.join(root, "locks"), "restore"), 0.0, f"goldroot restore {file}"):
             _sweep(root)
@@ -153,13 +153,13 @@ def _refuse_busy(root: str) -> None:
 def _unpacked(file: str, beside: str) -> Iterator[str]:
     """The members of a backup in a directory of their own, on the file system where they go."""
     place = os.path.join(beside, f"{UNPACKED}{new_id()}")
-    private.make_directory(place)
+    files.make_directory(place)
 
     @contextmanager
     def sink(name: str) -> Iterator[IO[bytes]]:
         path = os.path.join(place, name)
-        private.make_directory(os.path.dirname(path))
-        with os.fdopen(private.open_new(path, exclusive=True), "wb") as out:
+        files.make_directory(os.path.dirname(path))
+        with os.fdopen(files.open_new(path, exclusive=True), "wb") as out:
             yield out
 
     try:

@@ -12,8 +12,8 @@ from goldroot.catalog import Update, clones, decisions, updates
 from goldroot.catalog import WaitingConflict as WaitingConflict
 from goldroot.conflicts import Decision
 from goldroot.errors import NotFound, Refused
-from goldroot.fleet.clone_names import host_of, machine_of, own_addresses, person
-from goldroot.fleet.inputs import policy_of
+from goldroot.fleet.clone_names import host_of, machine_of, person
+from goldroot.fleet.inputs import own_addresses, policy_of
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import is_switched

@@ -1,35 +1,6 @@
 """Hosts: where disks and machines live.  What every host can do is :class:`Host`; changes of entries are functions."""
 
-from goldroot.hosts.addresses import (
-    LIVE,
-    PREPARED,
-    Standing,
-    check_address,
-    check_disk_id,
-    check_entry_name,
-    find_entry,
-    is_live,
-    new_disk_id,
-    own_disks,
-    place_of,
-    refuse_running,
-    running_reason,
-    set_of,
-    standing,
-    still_running,
-)
-from goldroot.hosts.changes import (
-    change,
-    differences,
-    exchange,
-    fenced,
-    free_set,
-    park,
-    reads_as,
-    with_links,
-    with_mark,
-)
-from goldroot.hosts.entryfile import entry_of_file
+from goldroot.hosts.differences import differences
 from goldroot.hosts.giving_up import give_up_entry
 from goldroot.hosts.inuse import utc_now
 from goldroot.hosts.network import Network, Port, published
@@ -59,6 +30,33 @@ from goldroot.hosts.port import (
     Use,
     View,
 )
+from goldroot.hosts.sets import (
+    LIVE,
+    PREPARED,
+    Standing,
+    change,
+    check_address,
+    check_disk_id,
+    check_entry_name,
+    exchange,
+    fenced,
+    find_entry,
+    free_set,
+    is_live,
+    new_disk_id,
+    own_disks,
+    park,
+    place_of,
+    reads_as,
+    refuse_running,
+    running_reason,
+    set_of,
+    standing,
+    still_running,
+    with_links,
+    with_mark,
+)
+from goldroot.hosts.storefiles import entry_of_file
 
 __all__ = [
     "BOOT_MAP",

@@ -1,33 +1,38 @@
-"""Entries as JSON files: a part that several kinds of hosts are made of.
+"""Entries as JSON files, and the index of who links whom: a part that several kinds of hosts are made of.
 
 ::
 
     STORE/
     ├── entries/
-    │   ├── WEB1.json          an entry (:mod:`goldroot.hosts.entryfile`); replaced as a whole
+    │   ├── WEB1.json          an entry (:mod:`goldroot.hosts.storefiles`); replaced as a whole
     │   ├── .WEB1.json.new     what a killed writer left; the next one writes over it
     │   └── DEBIANGOLD.json    a gold slot: an owner of disks that never runs
-    ├── links/                 who links whom (:mod:`goldroot.hosts.entryfile`)
+    ├── links/                 the index
     │   ├── .entries
     │   └── DEBIANGOLD/WEB1
     └── lock                   empty; locked exclusively while an entry changes
+
+The index spares reading every entry.  For each owner a directory holds an empty file for each machine that may link it.  "May": a file
+is there *before* the entry links that owner and goes *after* it has ceased to, so after a kill there is one too many, never one too
+few; what is true the entry says.  A change of ``entries/`` that did not come this way (a backup put back, a file brought by hand) is
+seen by the directory's own times, and then the index is made again from all entries.  Whom a damaged entry links is
+unknown: it may link every owner.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from goldroot import crash, private
-from goldroot.errors import Busy, Damaged, Failed, HostError, NotFound, Refused
-from goldroot.hosts.addresses import LIVE, check_entry_name, is_live
-from goldroot.hosts.changes import check_entry, differences, reads_as
-from goldroot.hosts.entryfile import LinkIndex, decode, encode, token_of
+from goldroot import crash, files
+from goldroot.errors import Damaged, Failed, HostError, NotFound, Refused
+from goldroot.hosts.differences import address_taken, differences, taken_over
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged
-from goldroot.hosts.storefiles import store_errors, sync_directory, write_whole
+from goldroot.hosts.sets import LIVE, check_entry, check_entry_name, is_live, reads_as
+from goldroot.hosts.storefiles import decode, encode, store_errors, sync_directory, token_of, write_whole
 from goldroot.ids import new_id
 
 _END = ".json"
@@ -44,8 +49,8 @@ class Entries:
     def create(self) -> None:
         """Make the directories; what is there stays."""
         for name in ("", "entries", "links"):
-            private.make_directory(os.path.join(self.store, name).rstrip("/"))
-        private.prepare(self._lock_file)
+            files.make_directory(os.path.join(self.store, name).rstrip("/"))
+        files.prepare(self._lock_file)
 
     # -- questions
 
@@ -324,26 +329,6 @@ def refuse_linked(entry: Entry, address: str, links: Iterable[tuple[str, str, st
             )
 
 
-def address_taken(entry: Entry, address: str) -> Refused:
-    """The error for an address where something else stands."""
-    if address in entry.others:
-        what = "something that goldroot does not manage"
-    elif address in entry.links:
-        what = "a link"
-    else:
-        what = f"disk {entry.disks[address].id}" if address in entry.disks else "a disk"
-    return Refused(f"{address} of {entry.name} is taken by {what}", meaning="Nothing was changed.")
-
-
-def taken_over(now: Entry) -> Busy:
-    """The error for who works on although another command has taken the work over."""
-    return Busy(
-        f"another command has taken over what was being done with {now.name}",
-        meaning=f"Its entry was changed by generation {now.generation}. This command changed nothing more.",
-        todo="Look at what that command did.",
-    )
-
-
 def work_of(entry: Entry) -> str | None:
     """Id of the work that put set 1 as it is; ``None``: it has no mark."""
     mark = entry.marks.get(LIVE)
@@ -352,3 +337,89 @@ def work_of(entry: Entry) -> str | None:
 
 def _list(entry: Entry) -> str:
     return ", ".join(f"{address} {disk.id}" for address, disk in sorted(entry.disks.items()))
+
+
+#: The entries directory's times as they were when the index was right.
+STATE = ".entries"
+#: In the place of an owner: machines that may link any.
+UNKNOWN = ".unknown"
+
+
+class LinkIndex:
+    """The ``links/`` directory of a store.  Every method that changes it is called under the store's lock."""
+
+    def __init__(self, directory: str, entries: str) -> None:
+        self._directory = directory
+        self._entries = entries
+
+    def candidates(self, owner: str, *, slot: bool) -> list[str]:
+        """The machines that may link this owner, sorted.
+
+        :param slot: whether it may be a gold slot.  Only these are linked by servers: one whose entry cannot be read stops who
+            would write a slot, not who works on another server.
+        """
+        return sorted({*self._names(owner), *(self._names(UNKNOWN) if slot else ())})
+
+    def is_right(self) -> bool:
+        """Whether nobody else has changed which entries there are since the index was last right."""
+        try:
+            with open(os.path.join(self._directory, STATE), encoding="ascii", errors="replace") as file:
+                return file.read() == self._state()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def add(self, machine: str, owners: Iterable[str]) -> None:
+        """Before an entry links these owners."""
+        for owner in owners:
+            directory = os.path.join(self._directory, owner)
+            place = os.path.join(directory, machine)
+            if os.path.lexists(place):
+                continue
+            if not os.path.isdir(directory):
+                os.mkdir(directory, 0o700)
+                sync_directory(self._directory)
+            os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            sync_directory(directory)
+
+    def drop(self, machine: str, owners: Iterable[str]) -> None:
+        """After an entry has ceased to link these owners."""
+        for owner in owners:
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(self._directory, owner, machine))
+            with suppress(OSError):  # others link it still
+                os.rmdir(os.path.join(self._directory, owner))
+
+    def settle(self) -> None:
+        """After a change of ``entries/``: the index is right.  A kill before this costs a making of the whole."""
+        place = os.path.join(self._directory, STATE)
+        handle = os.open(f"{place}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(self._state())
+        os.rename(f"{place}.new", place)
+
+    def make(self, machines: Collection[str], owners_of: Callable[[str], Collection[str] | None]) -> None:
+        """Make the index again from all entries.
+
+        :param owners_of: the owners that a machine links; ``None``: nobody can tell.
+        """
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        right: dict[str, Collection[str]] = {}
+        for machine in machines:
+            owners = owners_of(machine)
+            right[machine] = (UNKNOWN,) if owners is None else owners
+            self.add(machine, sorted(right[machine]))
+        for owner in [name for name in os.listdir(self._directory) if not name.startswith(STATE)]:
+            for machine in self._names(owner):
+                if owner not in right.get(machine, ()):
+                    self.drop(machine, [owner])
+        self.settle()
+
+    def _names(self, owner: str) -> list[str]:
+        try:
+            return os.listdir(os.path.join(self._directory, owner))
+        except FileNotFoundError:
+            return []
+
+    def _state(self) -> str:
+        found = os.stat(self._entries)
+        return f"{found.st_ino} {found.st_mtime_ns} {found.st_ctime_ns}\n"

@@ -23,11 +23,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import BadInput, Busy, Damaged, HostError, NoSpace, NotFound, ProgramFailed, Refused
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, still_running
 from goldroot.hosts.entries import Entries, refuse_linked, where
 from goldroot.hosts.inuse import InUse, Note, Taken, disk_lock, entry_lock, new_note
 from goldroot.hosts.port import (
@@ -49,22 +48,14 @@ from goldroot.hosts.port import (
     View,
 )
 from goldroot.hosts.registry import SeenDisk
-from goldroot.hosts.storefiles import (
-    OPEN_DIRECTORY,
-    Begun,
-    DiskBytes,
-    EntryKeeper,
-    Exact,
-    Label,
-    LabelKeeper,
-    Labels,
-    OpenedDisk,
-    free_bytes,
-    store_errors,
-)
+from goldroot.hosts.sets import check_address, check_disk_id, check_entry_name, is_live, still_running
+from goldroot.hosts.storefiles import OPEN_DIRECTORY, Begun, Exact, Label, Labels, OpenedDisk, free_bytes, store_errors
 from goldroot.ids import new_id
 from goldroot.run import Done, run
 from goldroot.tree import remove_tree
+
+if TYPE_CHECKING:
+    from goldroot.hosts.parts import DiskBytes, EntryKeeper, LabelKeeper
 
 
 class FileHost:
@@ -112,12 +103,12 @@ class FileHost:
 
     def create(self) -> None:
         """Make the store's directories; what is there already stays."""
-        private.make_directory(self.store)
+        files.make_directory(self.store)
         self._entries.create()
         self._labels.create()
         self._in_use.create()
         for name in ("disks", "halfway", "scratch", "begun"):
-            private.make_directory(os.path.join(self.store, name))
+            files.make_directory(os.path.join(self.store, name))
 
     # -- whose it is
 
@@ -160,7 +151,7 @@ class FileHost:
 
     def set_label(self, label: str) -> None:
         """Write down whose the store is."""
-        private.write(os.path.join(self.store, "label"), f"{label}\n".encode())
+        files.write(os.path.join(self.store, "label"), f"{label}\n".encode())
 
     def disk_ids(self) -> list[str]:
         """The ids of all disks that there are anything of; for lists, never to answer about one."""

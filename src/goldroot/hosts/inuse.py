@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from goldroot import private
+from goldroot import files
 from goldroot.hosts.storefiles import store_errors
 from goldroot.locks import command_line
 
@@ -72,7 +72,7 @@ class InUse:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        private.make_directory(self._directory)
+        files.make_directory(self._directory)
 
     def make(self, name: str) -> None:
         """Make a lock's file when that comes into being which it is for: who only asks later makes none."""

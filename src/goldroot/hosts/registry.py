@@ -11,8 +11,8 @@ from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from goldroot.errors import UsageError, did_you_mean
-from goldroot.hosts.addresses import check_host_name
 from goldroot.hosts.port import Host
+from goldroot.hosts.sets import check_host_name
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -4,25 +4,40 @@ A label is one small file for each disk, named like it.  It says whose the disk 
 and goes after they are gone.  Where a disk stands, its owner's entry says.  A disk whose making or removal was begun and that its entry
 does not name has an empty file besides, by which who tidies finds it.
 
-A kind of host that keeps disks as files has to say by itself how their bytes are kept and reached (:class:`DiskBytes`), and what keeps
-its entries and labels, where these are not files of the store.  All else is the same for every kind (:mod:`goldroot.hosts.filehost`).
+An entry is JSON, the same bytes for the same entry::
+
+    {"format": 1, "name": "WEB1", "role": "machine", "startable": true, "boot": "", "serial": "3.17",
+     "disks": {"1B5": {"id": "web1-1B5-u7k2m9q4xa", "mode": "rw"}, "5B5": {"id": "web1-1B5-b2c4d6e8f0", "mode": "ro"}},
+     "links": {"1B1": {"owner": "DEBIANGOLD2", "address": "1B1"}, "5B1": {"owner": "DEBIANGOLD", "address": "1B1"}},
+     "others": [],
+     "marks": {"1": {"state": "live", "by": "k3v9s1m2qx", "image": "debian", "server": "web1", "version": 4,
+                     "since": "2026-11-26T09:30:00Z"}, ...}}
+
+A machine that is joined to others has besides::
+
+    "network": {"bridge": "br0", "interface": "eth0", "address": "192.0.2.10/24", "gateway": "", "ports": ["8080:80"]}
+
+A person may write addresses into ``others``: what stands there is not goldroot's, and it keeps away from them.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, get_args
 
-from goldroot import crash, private
-from goldroot.errors import Damaged, HostError, NoPermission, NoSpace
-from goldroot.hosts.addresses import check_disk_id
-from goldroot.hosts.port import Access, Applied, Disk, DiskInfo, Entry, Use
+from goldroot import crash, files
+from goldroot.errors import Damaged, HostError, NoPermission, NoSpace, UsageError
+from goldroot.hosts.network import Network
+from goldroot.hosts.port import Disk, Entry, Link, Mark, Role, State
+from goldroot.hosts.sets import check_disk_id, check_entry
 
 
 def write_whole(path: str, content: bytes) -> None:
@@ -122,7 +137,7 @@ class Labels:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        private.make_directory(self._directory)
+        files.make_directory(self._directory)
 
     def find(self, id: str) -> Label | None:
         """:raises Damaged: it is not what goldroot wrote."""
@@ -181,8 +196,8 @@ class Begun:
         """
         file = os.path.join(self._place, id)
         with store_errors(file):
-            private.make_directory(self._place)
-            private.prepare(file)
+            files.make_directory(self._place)
+            files.prepare(file)
 
     def forget(self, id: str) -> None:
         """The work is done; where that cannot be noted, it is seen by the next that tidies."""
@@ -235,93 +250,113 @@ class OpenedDisk:
                 os.close(handle)
 
 
-class DiskBytes(Protocol):
-    """The bytes of a store's disks.  The caller holds the disk's lock, and has looked whether it may."""
-
-    @property
-    def forms(self) -> Collection[str]:
-        """Forms of disks that can be made."""
-
-    @property
-    def sealed_forms(self) -> Collection[str]:
-        """Forms that a disk can be sealed in."""
-
-    def stands(self, label: Label) -> bool:
-        """Whether the disk is there, whole.
-
-        :raises Damaged: something else is there under its name.
-        """
-
-    def make(self, label: Label, source: Label | None) -> None:
-        """Make the disk, empty or as a copy: under another name first, so that a part never counts as made."""
-
-    def empty(self, label: Label) -> None:
-        """An empty file system in the place of what was there, whole, emptied by half or gone."""
-
-    def seal(self, label: Label, form: str) -> None:
-        """Make the sealed form beside the disk as it is; which of the two counts, its label says next."""
-
-    def settle(self, label: Label) -> None:
-        """After the label was written: what does not count goes."""
-
-    def remove(self, id: str) -> None:
-        """Destroy all there is of it, by halves too."""
-
-    def copies(self, source: Label, form: str) -> Literal["blocks", "files"]:
-        """As :meth:`goldroot.hosts.Host.copies`."""
-
-    def info(self, label: Label) -> DiskInfo:
-        """As :meth:`goldroot.hosts.Host.info`, for one."""
-
-    def open(self, stack: ExitStack, label: Label, access: Access, use: Use, *, exact: Exact) -> OpenedDisk:
-        """Open it; ``stack`` gives back all that this takes.
-
-        :raises Damaged: dirty or broken.
-        """
-
-    def users(self, labels: Sequence[Label], *, writing: bool) -> str | None:
-        """Who besides this process uses the bytes of one of these disks; with ``writing``, so that they may change."""
-
-    def ids(self) -> list[str]:
-        """The ids of the disks that there is a whole one of, by what stands there."""
-
-    def halves(self) -> list[str]:
-        """The ids of which parts of a killed making or removal are there."""
-
-    def tidy(self, id: str) -> None:
-        """Remove these parts."""
-
-
 def free_bytes(directory: str) -> int:
     """How much room a store has for a user without privileges."""
     found = os.statvfs(directory)
     return found.f_bavail * found.f_frsize
 
 
-def is_full(error: OSError) -> bool:
-    """Whether there was no room."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+FORMAT = 1
+_KEYS = {"format", "name", "role", "startable", "boot", "serial", "disks", "links", "others", "marks"}
+#: What an entry has only where there is something to say.
+_MAY = {"network"}
+_SERIAL = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
+_TYPES = {"role": str, "startable": bool, "boot": str, "serial": str, "disks": dict, "links": dict, "others": list}
+_MARK = {"state": str, "by": str, "image": str, "server": str, "version": int, "since": str}
 
 
-class EntryKeeper(Protocol):
-    """As :class:`goldroot.hosts.entries.Entries`."""
-
-    def create(self) -> None: ...
-    def find(self, name: str) -> Entry | None: ...
-    def get(self, name: str) -> Entry: ...
-    def all(self) -> Iterator[Entry]: ...
-    def linked(self, owner: str) -> list[tuple[str, str, str]]: ...
-    def define(self, entry: Entry) -> Entry: ...
-    def undefine(self, name: str) -> None: ...
-    def apply(self, wanted: Entry) -> Applied: ...
-    def put_disk(self, name: str, address: str, disk: Disk) -> None: ...
-    def drop_disk(self, name: str, id: str) -> None: ...
+def token_of(content: bytes) -> str:
+    """What stands for a file's content."""
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
-class LabelKeeper(Protocol):
-    """As :class:`goldroot.hosts.storefiles.Labels`."""
+def encode(entry: Entry) -> bytes:
+    """The entry's file."""
+    data = {
+        "format": FORMAT,
+        "name": entry.name,
+        "role": entry.role,
+        "startable": entry.startable,
+        "boot": entry.boot,
+        "serial": entry.serial,
+        "disks": {address: asdict(disk) for address, disk in sorted(entry.disks.items())},
+        "links": {address: asdict(link) for address, link in sorted(entry.links.items())},
+        "others": sorted(entry.others),
+        "marks": {digit: asdict(mark) for digit, mark in sorted(entry.marks.items())},
+        **({} if entry.network is None else {"network": entry.network.as_dict()}),
+    }
+    return json.dumps(data, indent=1).encode() + b"\n"
 
-    def create(self) -> None: ...
-    def find(self, id: str) -> Label | None: ...
-    def write(self, label: Label) -> None: ...
-    def remove(self, id: str) -> None: ...
+
+@lru_cache(512)  # an update reads its entry seventy times, and it has changed five times
+def decode(content: bytes, path: str, name: str) -> Entry:
+    """The entry of that name.
+
+    :raises Damaged: the file is cut off, was edited into something that is not an entry, or is of a newer goldroot.
+    """
+    try:
+        data = json.loads(content)
+        entry = _entry(data)
+        if entry.name != name:
+            raise ValueError(f"it names itself {entry.name!r}")
+        check_entry(entry)
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+        raise Damaged(
+            f"{path} is not an entry of a machine ({error})",
+            meaning="Its disks and links are not known until it is right again; nothing was changed.",
+            todo="Look at the file; put it right by hand, or put back the one of a backup.",
+        ) from error
+    return replace(entry, token=token_of(content))
+
+
+def entry_of_file(path: str, name: str) -> Entry:
+    """The entry of that name in a file, wherever it stands.
+
+    :raises OSError: it cannot be read. :raises Damaged: as :func:`decode`.
+    """
+    with open(path, "rb") as file:
+        return decode(file.read(), path, name)
+
+
+def _entry(data: dict[str, Any]) -> Entry:
+    if data.get("format") != FORMAT:
+        raise ValueError(f"its format is {data.get('format')!r}, and this goldroot knows {FORMAT}")
+    if data.keys() - _MAY != _KEYS:
+        raise ValueError(f"keys: {', '.join(sorted((data.keys() - _MAY) ^ _KEYS))}")
+    for key, kind in _TYPES.items():
+        if type(data[key]) is not kind:
+            raise ValueError(f"{key} is not a {kind.__name__}")
+    if data["role"] not in get_args(Role) or not _SERIAL.fullmatch(data["serial"]):
+        raise ValueError("role or serial")
+    return Entry(
+        name=data["name"],
+        role=data["role"],
+        disks={address: _disk(one) for address, one in data["disks"].items()},
+        links={address: Link(**_only(one, {"owner": str, "address": str})) for address, one in data["links"].items()},
+        others=frozenset(map(str, data["others"])),
+        startable=data["startable"],
+        boot=data["boot"],
+        marks={digit: _mark(one) for digit, one in data["marks"].items()},
+        serial=data["serial"],
+        network=Network.from_dict(data["network"]) if "network" in data else None,
+    )
+
+
+def _disk(data: Any) -> Disk:
+    disk = Disk(**_only(data, {"id": str, "mode": str}))
+    if disk.mode not in ("ro", "rw"):
+        raise ValueError(f"mode {disk.mode!r}")
+    return disk
+
+
+def _mark(data: Any) -> Mark:
+    mark = Mark(**_only(data, _MARK))
+    if mark.state not in get_args(State):
+        raise ValueError(f"state {mark.state!r}")
+    return mark
+
+
+def _only(data: Any, types: dict[str, type]) -> dict[str, Any]:
+    if data.keys() != types.keys() or any(type(data[key]) is not kind for key, kind in types.items()):
+        raise ValueError(f"{data!r}")
+    return dict(data)

@@ -121,6 +121,7 @@ if TYPE_CHECKING:
         Gold,
         check_genuine,
         current_gold,
+        local_accounts,
         newest_gold,
         open_version,
         papers_hold,
@@ -132,7 +133,6 @@ if TYPE_CHECKING:
     from goldroot.image.remote import read_contents, read_hollow
     from goldroot.image.removal import delete_image, plan_image_removal
     from goldroot.image.renaming import Renaming, is_halfway, plan_renaming, rename
-    from goldroot.image.renumber import local_accounts
     from goldroot.image.replicate import plan_replicate, replicate_gold
     from goldroot.image.shown import (
         current_number,
@@ -160,14 +160,15 @@ else:
             "copied": "Look accept_copied is_replaced look_at_copy",
             "found": "find_linked",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
-            "gold_version": "Gold check_genuine current_gold newest_gold open_version papers_hold read_gold_record",
+            "gold_version": (
+                "Gold check_genuine current_gold local_accounts newest_gold open_version papers_hold read_gold_record"
+            ),
             "importing": "import_image plan_import replace_system split with_given_owners",
             "maintain": "FORMS enter_system existing_system system_changes test_system",
             "publish": "Consent PublishPlan plan_publish publish_gold publish_system",
             "remote": "read_contents read_hollow",
             "removal": "delete_image plan_image_removal",
             "renaming": "Renaming is_halfway plan_renaming rename",
-            "renumber": "local_accounts",
             "replicate": "plan_replicate replicate_gold",
             "shown": "current_number hosts_with image_names image_rows "
             "slot_names version_data version_held version_rows version_shown",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from goldroot import private
+from goldroot import files
 from goldroot.accounts import AccountTables
 from goldroot.errors import BadInput, Refused
 from goldroot.hosts import Opened
@@ -168,7 +168,7 @@ def remember(system: System, checked: Checked) -> None:
     known = _remembered(system)
     keys = sorted({*known, *(finding.key for finding in checked.accepted)})
     if keys != sorted(known):
-        private.write(_file(system), json.dumps(keys).encode() + b"\n")
+        files.write(_file(system), json.dumps(keys).encode() + b"\n")
 
 
 def _remembered(system: System) -> Sequence[str]:

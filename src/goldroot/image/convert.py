@@ -7,7 +7,7 @@ of the machine that it was made on, the words of its kernel, and what puts a roo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goldroot.catalog import images
 from goldroot.errors import HostError, ProgramFailed, Refused
@@ -66,6 +66,8 @@ class Conversion:
     :param disks: one line for each disk of the layout.
     :param rebuild: the command that makes the initial file systems again; () where none does.
     :param notes: what is left to a person.
+    :param plan: nothing is done yet.
+    :param check: how it booted afterwards, where that was tried.
     """
 
     image: str
@@ -73,6 +75,8 @@ class Conversion:
     changes: tuple[FileChange, ...]
     rebuild: tuple[str, ...]
     notes: tuple[str, ...]
+    plan: bool = True
+    check: BootCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def convert_image(site: Site, image: str) -> Conversion:
                     tree.put(path, change.content, change.mode)
         if done.rebuild:
             _rebuild(site, system, done.rebuild)
-    return done
+    return replace(done, plan=False)
 
 
 def check_boot(site: Site, image: str) -> BootCheck:

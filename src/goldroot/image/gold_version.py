@@ -27,7 +27,7 @@ from functools import cached_property
 from typing import Any
 
 from goldroot.accounts import AccountTables
-from goldroot.catalog import Tx, copies, images
+from goldroot.catalog import AccountKind, LocalAccount, LocalAccounts, Tx, copies, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, GoldrootError, NewerVersion, NotFound
 from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
@@ -162,7 +162,8 @@ def open_version(site: Site, image: str, number: int | None = None, host: str = 
     :raises BadSignature: its record is not what a signer of this site signed.
     :raises Refused: the image is being renamed.
     """
-    refuse_renaming(site, image)
+    if site.is_renaming():
+        refuse_renaming(site, image)
     with site.catalog.read() as tx:
         known = newest_gold(tx, image) if number is None else catalog_gold.get(tx, image, number, host)
         if host and known.host != host:
@@ -194,8 +195,9 @@ def newest_gold(tx: Tx, image: str) -> catalog_gold.GoldVersion:
 
     :raises NotFound: there is none yet, all are retired, or there is no such image.
     """
-    known = catalog_gold.current(tx, images.get(tx, image).name)
+    known = catalog_gold.current(tx, image)
     if known is None:
+        images.get(tx, image)
         retired = any(version.state == "retired" for version in catalog_gold.every(tx, image))
         why = f"every gold version of {image} is retired" if retired else f"{image} has no gold version yet"
         raise NotFound(why, todo=f"Publish one with: goldroot gold publish {image}")
@@ -250,7 +252,8 @@ def _verified(site: Site, image: str, number: int, directory: str) -> Mapping[st
     if record["schema"] > SCHEMA:
         raise NewerVersion(f"{what} was published by a newer goldroot", todo="Use that one for this site.")
     # An image that was renamed: its records name it as it was called when they were signed.
-    if record["version"] != number or record["image"] not in (image, *former_names(site, image)):
+    its_name = record["image"] == image or record["image"] in former_names(site, image)
+    if record["version"] != number or not its_name:
         raise BadSignature(f"the record of {what} is that of {record['image']} {record['version']}")
     return record
 
@@ -304,6 +307,8 @@ def changes_of(
 ) -> Iterator[Change]:
     """What on a disk of a version is not as published; files that are as ``known`` says are believed, not read."""
     found = scan_tree(disk.path, known=known, progress=progress).manifest
+    if found.digest() == manifest.digest():  # as nearly always: then no row is looked at
+        return iter(())
     return changes_between(manifest, as_recorded(found, manifest))
 
 
@@ -354,3 +359,20 @@ def _untouched(gold: Gold) -> bool | None:
     if not then or not all(then.values()):
         return None
     return evidence_of(gold.host, gold.disks) == then
+
+
+def local_accounts(base: AccountTables, own: AccountTables) -> LocalAccounts:
+    """How a clone's accounts differ from its gold's: what the catalog keeps of them."""
+    local = [
+        LocalAccount(kind, name, now)
+        for kind, before, mine in _kinds(base, own)
+        for name in sorted({*before, *mine})
+        if (now := mine.get(name)) != before.get(name)
+    ]
+    return LocalAccounts(tuple(local), {"users": [*own.login_defs.users], "groups": [*own.login_defs.groups]})
+
+
+def _kinds(
+    base: AccountTables, own: AccountTables
+) -> tuple[tuple[AccountKind, Mapping[bytes, int], Mapping[bytes, int]], ...]:
+    return ("user", base.users, own.users), ("group", base.groups, own.groups)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import entries, images
 from goldroot.errors import BadInput, GoldrootError, Refused
 from goldroot.image.maintain import existing_system
@@ -99,8 +99,8 @@ def import_image(
 
 def _import(system: System, chosen: Layout, source: str, progress: Progress | None) -> Imported:
     site, image = system.site, system.image
-    private.make_directory(site.image_path(image))
-    private.write(site.image_path(image, "layout.toml"), chosen.source.encode())
+    files.make_directory(site.image_path(image))
+    files.write(site.image_path(image, "layout.toml"), chosen.source.encode())
     system.begin()
     with system.host.hold(system.machine):
         done = _read_into(system, source, progress)

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.accounts import AccountTables
 from goldroot.catalog import GoldVersion, copies, images, now
 from goldroot.catalog import gold as catalog_gold
@@ -258,8 +258,8 @@ def write_record(
     """
     beside = _beside(tables, plan)
     record = _record(system, plan, version, manifests, beside)
-    files = {f"{name}.json": content for name, content in beside.items()}
-    return record, _write_beside(system.site, version, manifests, {**files, **hashes}, record)
+    named = {f"{name}.json": content for name, content in beside.items()}
+    return record, _write_beside(system.site, version, manifests, {**named, **hashes}, record)
 
 
 def _record(
@@ -319,7 +319,7 @@ def _write_beside(
     site: Site,
     version: Numbered,
     manifests: Mapping[str, Manifest],
-    files: Mapping[str, bytes],
+    beside: Mapping[str, bytes],
     record: Mapping[str, Any],
 ) -> str:
     """Everything into the new directory, then one rename; returns the signature."""
@@ -328,13 +328,13 @@ def _write_beside(
         directory_of(site, version.image, version.number),
     )
     shutil.rmtree(final, ignore_errors=True)
-    private.make_directory(new)
+    files.make_directory(new)
     for address, manifest in manifests.items():
         manifest.save(os.path.join(new, f"{address}.manifest"))
     document = canonical(record)
     signature = site.key.sign(document)
-    contents = {**files, RECORD: document, SIGNATURE: signature.encode()}
+    contents = {**beside, RECORD: document, SIGNATURE: signature.encode()}
     for name, content in contents.items():
-        private.write(os.path.join(new, name), content)
+        files.write(os.path.join(new, name), content)
     os.rename(new, final)
     return signature

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import clones, copies, decisions, entries, gold, images, rename_image, updates
 from goldroot.errors import GoldrootError, NotFound, Refused, UsageError
 from goldroot.hosts import Entry, Host
@@ -234,4 +234,4 @@ def _settings(site: Site, old: str, new: str) -> None:
         text = file.read()
     made = table_renamed(text, old, new)
     if made != text:
-        private.write(os.path.realpath(site.config.file), made.encode())
+        files.write(os.path.realpath(site.config.file), made.encode())

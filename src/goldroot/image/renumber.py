@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goldroot.accounts import AccountTables, LoginDefs, NumberRanges, merge_login_defs
-from goldroot.catalog import AccountKind, Clone, LocalAccount, LocalAccounts, clones, readings
+from goldroot.catalog import Clone, LocalAccounts, clones
 from goldroot.errors import GoldrootError
 from goldroot.hosts import find_entry, standing
-from goldroot.image.gold_version import Gold, open_version
+from goldroot.image.gold_version import Gold, local_accounts, open_version
 from goldroot.site import Site
 from goldroot.tree import Note
 
@@ -82,17 +82,6 @@ class Numbers:
     login_defs: LoginDefs
 
 
-def local_accounts(base: AccountTables, own: AccountTables) -> LocalAccounts:
-    """How a clone's accounts differ from its gold's: what the catalog keeps of them."""
-    local = [
-        LocalAccount(kind, name, now)
-        for kind, before, mine in _kinds(base, own)
-        for name in sorted({*before, *mine})
-        if (now := mine.get(name)) != before.get(name)
-    ]
-    return LocalAccounts(tuple(local), {"users": [*own.login_defs.users], "groups": [*own.login_defs.groups]})
-
-
 def with_local(base: AccountTables, known: LocalAccounts) -> Numbers:
     """A clone's accounts again, from its gold's and from what the catalog keeps: the reverse of :func:`local_accounts`."""
     tables = {"user": dict(base.users), "group": dict(base.groups)}
@@ -104,12 +93,6 @@ def with_local(base: AccountTables, known: LocalAccounts) -> Numbers:
     users, groups = (NumberRanges(*known.ranges[key]) for key in ("users", "groups"))
     defs = base.login_defs._replace(users=users, groups=groups)
     return Numbers(tables["user"], tables["group"], defs)
-
-
-def _kinds(
-    base: AccountTables, own: AccountTables
-) -> tuple[tuple[AccountKind, Mapping[bytes, int], Mapping[bytes, int]], ...]:
-    return ("user", base.users, own.users), ("group", base.groups, own.groups)
 
 
 def collisions(clone: str, base: AccountTables, own: HasNumbers, new: AccountTables) -> Iterator[Collision]:
@@ -146,7 +129,7 @@ def clone_collisions(
     notes: list[Note] = []
     with site.catalog.read() as tx:
         every = [clone for clone in clones.every(tx, image) if clone.state == "active"]
-        known = readings.accounts_of(tx, image)
+        known = clones.accounts_of(tx, image)
     golds: dict[tuple[int, str], Gold] = {}
     for clone in every:
         try:
@@ -169,7 +152,7 @@ def _read(site: Site, clone: Clone, gold: Gold, *, keep: bool) -> LocalAccounts:
     if keep:
         with site.catalog.begin() as tx:
             if clones.find(tx, clone.name) == clone:  # it may have been switched to another gold meanwhile
-                readings.note_accounts(tx, clone.name, found)
+                clones.note_accounts(tx, clone.name, found)
     return found
 
 

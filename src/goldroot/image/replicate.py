@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import Copy, copies
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import BadSignature, Refused
@@ -153,9 +153,9 @@ def _write_beside(site: Site, place: Place, filled: Filled) -> None:
     final = copy_directory(site, place.image, place.number, place.host)
     new = f"{final}.new"
     shutil.rmtree(new, ignore_errors=True)
-    private.make_directory(new)
+    files.make_directory(new)
     for address, manifest in filled.manifests.items():
         manifest.save(os.path.join(new, f"{address}.manifest"))
     for name, content in hash_files(site, place, filled.ids).items():
-        private.write(os.path.join(new, name), content)
+        files.write(os.path.join(new, name), content)
     os.rename(new, final)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import entries
 from goldroot.errors import BadPolicy, GoldrootError, NoSpace, NotFound, Refused
 from goldroot.hosts import (
@@ -131,7 +131,7 @@ class System:
         """Save manifests for :meth:`known`."""
         for address, manifest in manifests.items():
             file = self.manifest_file(address, of=of)
-            private.make_directory(os.path.dirname(file))
+            files.make_directory(os.path.dirname(file))
             manifest.save(file)
 
     def forget(self, *, of: str) -> None:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from goldroot import private
+from goldroot import files
 from goldroot.accounts import AccountTables
 from goldroot.catalog import copies, disks, images
 from goldroot.catalog import gold as catalog_gold
@@ -42,8 +42,8 @@ def take_over_image(
         if known.layout != layout.name:
             raise Refused(f"image {image} has the layout {known.layout}", todo="Adopt with that layout.")
         return
-    private.make_directory(site.image_path(image))
-    private.write(site.image_path(image, "layout.toml"), layout.source.encode())
+    files.make_directory(site.image_path(image))
+    files.write(site.image_path(image, "layout.toml"), layout.source.encode())
     etc, usr = (gold[layout.disk_of(path).address] for path in (b"etc", b"usr"))
     with host.open_disks({etc: "ro", usr: "ro"}) as opened:
         facts = {**os_facts(opened[etc].path, opened[usr].path), "architecture": platform.machine()}

@@ -65,9 +65,7 @@ __all__ = [
     "chosen_questions",
     "conflict_data",
     "conflict_shown",
-    "decisions_digest",
     "decisions_for",
-    "decisions_text",
     "edited_text",
     "find_left",
     "first_text",
@@ -75,7 +73,6 @@ __all__ = [
     "is_text",
     "joined",
     "keeper_of",
-    "load_decisions",
     "look_up",
     "make_record",
     "marked",
@@ -108,10 +105,9 @@ if TYPE_CHECKING:
     from goldroot.merge.apply.apply import build_rows
     from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, Row, Tree, Usr, joined
     from goldroot.merge.decide.fstab import MountLine, parse_fstab, parse_line, unit_name
-    from goldroot.merge.decide.sameness import usr_links
     from goldroot.merge.decide.text import is_text, merge_text
-    from goldroot.merge.decisions import decisions_digest, decisions_text, load_decisions
-    from goldroot.merge.fit.part_plan import PartPlan
+    from goldroot.merge.decide.verdict import usr_links
+    from goldroot.merge.fit.one_tree import PartPlan
     from goldroot.merge.memory import NO_MEMORY, Memory, Removed
     from goldroot.merge.plan import MIGRATE_DUE, REBUILD_DUE, Plan, plan_merge
     from goldroot.merge.record.record import (
@@ -124,8 +120,7 @@ if TYPE_CHECKING:
         write_record,
     )
     from goldroot.merge.record.redact import printable, redact_diff
-    from goldroot.merge.refer.reference import Reference, look_up
-    from goldroot.merge.refer.view import ManifestFiles, SharedFiles, View
+    from goldroot.merge.refer.view import ManifestFiles, Reference, View, look_up
     from goldroot.merge.resolve import (
         LeftOfMerge,
         MergeGiven,
@@ -142,7 +137,7 @@ if TYPE_CHECKING:
     from goldroot.merge.review.parts import TextPart, marked, part_changes, parts_of, put_together, split_part
     from goldroot.merge.review.question import Asked, Desk, EditWay, Question, answers_of, side_or_content
     from goldroot.merge.review.words import conflict_shown
-    from goldroot.merge.surroundings import Surroundings
+    from goldroot.merge.surroundings import SharedFiles, Surroundings
     from goldroot.merge.trees import MergePlan, Options, Trees, apply_plan, merge_trees, plan_trees
 else:
     __getattr__, __dir__ = names_of(
@@ -151,16 +146,14 @@ else:
             "apply.apply": "build_rows",
             "compare.parts": "BASE_SIDE CLONE_SIDE GOLD_SIDE Part Row Tree Usr joined",
             "decide.fstab": "MountLine parse_fstab parse_line unit_name",
-            "decide.sameness": "usr_links",
+            "decide.verdict": "usr_links",
             "decide.text": "is_text merge_text",
-            "decisions": "decisions_digest decisions_text load_decisions",
-            "fit.part_plan": "PartPlan",
+            "fit.one_tree": "PartPlan",
             "memory": "Memory NO_MEMORY Removed",
             "plan": "MIGRATE_DUE Plan REBUILD_DUE plan_merge",
             "record.record": "conflict_data note_data check_record_place record_bytes write_record Record make_record",
             "record.redact": "printable redact_diff",
-            "refer.reference": "Reference look_up",
-            "refer.view": "ManifestFiles SharedFiles View",
+            "refer.view": "ManifestFiles Reference View look_up",
             "review.answers": "MARKERS decisions_for own_content",
             "review.editing": "EditPlace edited_text forget_edit first_text",
             "review.parts": "TextPart marked part_changes parts_of put_together split_part",
@@ -168,7 +161,7 @@ else:
             "review.words": "conflict_shown",
             "review.choose": "and_alike chosen_questions only_one",
             "resolve": "LeftOfMerge MergeGiven StoredQuestion find_left keeper_of merge_again note_written resolving",
-            "surroundings": "Surroundings",
+            "surroundings": "SharedFiles Surroundings",
             "trees": "MergePlan Options Trees apply_plan merge_trees plan_trees",
         },
     )

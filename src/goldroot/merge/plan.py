@@ -4,54 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Final
 
-from goldroot.accounts import (
-    ACCOUNT_FILES,
-    GROUP,
-    GSHADOW,
-    PASSWD,
-    AccountsMerge,
-    AccountTables,
-    AccountUse,
-    InUse,
-    OwnerNames,
-    OwnerNumbers,
-    Questions,
-    is_named,
-    merge_account_tables,
-    named_in_acl,
-    owner_names,
-)
-from goldroot.conflicts import CLONE, SIDES, Conflict, Decisions
+from goldroot.accounts import PASSWD, AccountsMerge, AccountTables, OwnerNumbers
+from goldroot.conflicts import CLONE, Conflict, Decisions
+from goldroot.counted import counted
 from goldroot.merge import special
 from goldroot.merge.compare.compare import Comparer
 from goldroot.merge.compare.mounts import see_past_mounts
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, LABELS, Names, Part, read_file
 from goldroot.merge.compare.systems import ForeignRoot, asked_of, families, mark_numeric, other_family
-from goldroot.merge.decide.contents import explainer_of, merger_of, reader_of
-from goldroot.merge.decide.decider import decide_part
-from goldroot.merge.decide.remembered import RememberedLines, could_have_mattered, memory_after
-from goldroot.merge.decide.remembered_accounts import accounts_after, as_remembered, note_removed_accounts
-from goldroot.merge.decide.sameness import Sameness, usr_of
-from goldroot.merge.decide.services import StaticUnits, settle_static_units
-from goldroot.merge.decide.units import settle_units
-from goldroot.merge.decide.verdict import NO_SIDE, Setting
-from goldroot.merge.fit.account_files import check_account_rules, place_accounts
-from goldroot.merge.fit.account_uses import (
-    AccountUses,
-    groups_in_overrides,
-    notes_of_spools,
-    unknown_in_overrides,
-    without_effect,
+from goldroot.merge.decide.contents import merge_contents, read_version, trouble_with
+from goldroot.merge.decide.presence import decide_part
+from goldroot.merge.decide.services import StaticUnits, settle_static_units, started_by_packages
+from goldroot.merge.decide.units import UNIT_GONE, settle_units
+from goldroot.merge.decide.verdict import Sameness, Setting, nothing_kept, usr_of
+from goldroot.merge.fit.accounts import (
+    Accounts,
+    check_account_rules,
+    has_files,
+    has_names,
+    irregular_files,
+    may_have_removed,
+    merge_accounts,
+    names_of_owners,
+    notes_of_accounts,
+    place_accounts,
+    tables_of,
 )
-from goldroot.merge.fit.one_tree import fit_part, links_of
-from goldroot.merge.fit.part_plan import Linked, PartPlan, ResultFiles
+from goldroot.merge.fit.one_tree import Linked, PartPlan, fit_part, holds, touches
 from goldroot.merge.memory import NO_MEMORY, Memory
-from goldroot.merge.refer.ask import NOT_CHECKED, ask_about, ask_about_tables, say_ports
-from goldroot.merge.refer.refer import Findings, Referrer
-from goldroot.merge.refer.view import started_by_packages
+from goldroot.merge.refer.refer import FSTAB, Asked, Broken, Findings, Referrer
 from goldroot.merge.surroundings import Surroundings
 from goldroot.policy import Policy
 from goldroot.tree import Note
@@ -61,10 +45,10 @@ REBUILD_DUE: Final = "rebuild-due"
 MIGRATE_DUE: Final = "migrate-due"
 #: A kind of note: a file that was made from another which is not what it was, and no command is known.
 STALE: Final = "stale-map"
+#: Kind of the note that some references could not be looked up.
+NOT_CHECKED: Final = "references-not-checked"
 #: Kind of the note that the list of what the server had removed is not known.
 MEMORY_NOT_GIVEN: Final = "memory-not-given"
-
-Accounts = tuple[AccountTables, AccountTables, AccountTables]  #: base, gold, clone
 
 
 @dataclass
@@ -108,11 +92,10 @@ def plan_merge(
     changed = other_family(base_family, gold_family)
     answer = decisions.get(changed.key) if changed is not None else None
     policy = policy.for_family(base_family if answer is not None and answer.take == CLONE else gold_family)
-    named = not all(tables.empty for tables in accounts)
-    by_record = any(file in tables.files for tables in accounts for file in ACCOUNT_FILES)
-    if by_record:
+    named = has_names(accounts)
+    if has_files(accounts):
         check_account_rules(parts, policy)
-    names = _names(accounts) if named else _names((AccountTables.of({}),) * 3)
+    names = names_of_owners(accounts)
     planned: list[PartPlan] = []
     settings: list[Setting] = []
     roots: list[ForeignRoot] = []
@@ -122,38 +105,24 @@ def plan_merge(
         unseen += hidden
         part, its_roots = mark_numeric(part, policy, accounts, decisions) if named else (part, [])
         roots += its_roots
-        read = reader_of(part)
-        same = Sameness(part, usr_of(part), read)
-        lines = RememberedLines(read, around.memory, around.going_back)
-        setting = Setting(
-            names,
-            decisions,
-            prefer,
-            merger_of(lines),
-            same,
-            around.memory,
-            around.going_back,
-            explainer_of(lines),
-            lines.of,
-        )
+        setting = _setting(part, names, decisions, prefer, around)
         decided = decide_part(Comparer(part, names, policy).run(), setting)
         settle_units(decided, setting, (accounts[0], accounts[1]))
         planned.append(PartPlan(part, decided, Linked()))
         settings.append(setting)
     static = StaticUnits([one.part for one in planned], _started_by_packages(around))
     _settle_special(planned, settings, policy, static)
-    memory = memory_after([one.decided for one in planned], settings, policy)
+    memory = _memory_after(planned, settings, policy)
     for one, setting in zip(planned, settings, strict=True):
         fit_part(one.decided, setting)
     referrer = Referrer(planned, settings, around.shared)
-    asked = [ask_about(planned, settings, referrer.look_at_links())]
-    say_ports(planned, referrer)
-    ask = Questions(decisions, prefer, going_back=around.going_back)
-    used = _in_use(planned, names, accounts[2]) if named else InUse()
-    removed = by_record and _may_have_removed(accounts, around.memory)
-    tables = as_remembered(accounts, around.memory) if removed else accounts
-    merged = merge_account_tables(tables, used, ask) if by_record else None
-    memory = accounts_after(accounts, memory, [one.part for one in planned]) if removed else memory
+    asked = [_asked_about(planned, settings, referrer.look_at_links())]
+    _say_ports(planned, referrer)
+    merged = merge_accounts(planned, accounts, settings[0])
+    if may_have_removed(accounts, around.memory):
+        from goldroot.merge.decide.remembered_accounts import accounts_after
+
+        memory = accounts_after(accounts, memory, [one.part for one in planned])
     numbers = (
         OwnerNumbers(merged.users, merged.groups, merged.bare_users, merged.bare_groups)
         if merged is not None and named
@@ -164,23 +133,19 @@ def plan_merge(
     foreign = asked_of(roots, names, numbers, going_back=around.going_back)
     plan.conflicts += foreign.conflicts
     plan.notes += [*unseen, *foreign.notes]
-    if merged is not None and named:
-        plan.notes += _notes_of_names(plan, merged, accounts)
-    for one in planned:
-        if merged is not None:
-            place_accounts(one, merged, names, policy)
-        one.linked = links_of(one, names)
     result = accounts[CLONE_SIDE]
     if merged is not None:
-        result = AccountTables.of({name: data for name, data in merged.files.items() if data is not None})
-        plan.notes += note_removed_accounts(accounts, around.memory, result) if removed else ()
-    asked.append(ask_about_tables(planned, settings, referrer, result, accounts[GOLD_SIDE]))
+        result = tables_of(merged)
+        plan.notes += notes_of_accounts(planned, merged, accounts, settings[0])
+        place_accounts(planned, merged, names, policy)
+    _link(planned, names)
+    asked.append(_asked_about_files(planned, settings, referrer, result, accounts[GOLD_SIDE]))
     for found in asked:
         plan.conflicts += found.conflicts
         plan.notes += found.notes
     plan.references = referrer.findings
-    plan.notes += _irregular(accounts)
-    if _touches(planned, special.SERVICES) and not around.going_back:
+    plan.notes += irregular_files(accounts)
+    if touches(planned, special.SERVICES) and not around.going_back:
         from goldroot.merge.fit.remarks import not_started
 
         plan.notes += not_started(planned, static)
@@ -190,15 +155,84 @@ def plan_merge(
     return plan
 
 
-def _touches(parts: Sequence[PartPlan], things: special.Special) -> bool:
-    """Whether anything that is not the same in all three trees is one of these things."""
-    return any(one.decided.comparison.touches(things) for one in parts)
+def _setting(part: Part, names: Names, decisions: Decisions, prefer: str, around: Surroundings) -> Setting:
+    """What decides in one part besides its rows."""
+    read, kept_lines = partial(read_version, part), nothing_kept
+    if around.memory.entries:
+        from goldroot.merge.decide.remembered import RememberedLines
+
+        kept_lines = RememberedLines(read, around.memory, around.going_back).of
+    return Setting(
+        names,
+        decisions,
+        prefer,
+        partial(merge_contents, read, kept_lines),
+        Sameness(part, usr_of(part), read),
+        around.memory,
+        around.going_back,
+        partial(trouble_with, read, kept_lines),
+        kept_lines,
+    )
 
 
-def _holds(parts: Sequence[PartPlan], places: Iterable[bytes]) -> bool:
-    """Whether any tree has something at one of these places."""
-    inside = ((one.part, one.part.inside(place.rstrip(b"/"))) for one in parts for place in places)
-    return any(path is not None and any(part.rows(path)) for part, path in inside)
+def _memory_after(parts: Sequence[PartPlan], settings: Sequence[Setting], policy: Policy) -> Memory:
+    """What is to be remembered of what the server removed, as a whole or of files that gold changed, too."""
+    comparisons = [one.decided.comparison for one in parts]
+    if not any(setting.memory.entries for setting in settings) and not any(
+        one.has_removed or one.has_changed_twice for one in comparisons
+    ):
+        return Memory()
+    from goldroot.merge.decide.remembered import memory_after
+
+    return memory_after([one.decided for one in parts], settings, policy)
+
+
+def _asked_about(parts: Sequence[PartPlan], settings: Sequence[Setting], broken: Sequence[Broken]) -> Asked:
+    """What is asked or told of references that will be broken; what was answered is carried out in the parts."""
+    if not broken:
+        return Asked()
+    from goldroot.merge.refer.ask import ask_about
+
+    return ask_about(parts, settings, broken)
+
+
+def _asked_about_files(
+    parts: Sequence[PartPlan],
+    settings: Sequence[Setting],
+    referrer: Referrer,
+    merged: AccountTables,
+    gold: AccountTables,
+) -> Asked:
+    """The same for what stands in files: login shells, fstab, units, cron tables, Postfix's settings."""
+    # What gold's own tables refer to is gold's matter.
+    if merged.files.get(PASSWD) == gold.files.get(PASSWD) and (
+        referrer.content(FSTAB, None) == referrer.content(FSTAB, GOLD_SIDE)
+    ):
+        return _asked_about(parts, settings, referrer.look_at_files())
+    from goldroot.merge.refer.tables import look_at_tables, notes_of_shells
+
+    broken = [*look_at_tables(referrer, merged, gold), *referrer.look_at_files()]
+    asked = _asked_about(parts, settings, broken)
+    asked.notes += notes_of_shells(referrer, merged, gold, broken)
+    return asked
+
+
+def _say_ports(parts: Sequence[PartPlan], referrer: Referrer) -> None:
+    """Add to each question about a deleted unit the port that it and a newer one would both take."""
+    asked = (unit.conflict for one in parts for unit in one.decided.units.values() if unit.conflict is not None)
+    if any(conflict.kind == UNIT_GONE for conflict in asked):
+        from goldroot.merge.refer.ask import say_ports
+
+        say_ports(parts, referrer)
+
+
+def _link(parts: Sequence[PartPlan], names: Names) -> None:
+    """Say which names of the result share a file, where any did."""
+    for one in parts:
+        if any(one.decided.comparison.groups):
+            from goldroot.merge.fit.hard_links import links_of
+
+            one.linked = links_of(one, names)
 
 
 def _settle_special(
@@ -206,62 +240,47 @@ def _settle_special(
 ) -> None:
     """Let the rules for special things decide where one of these things differs, in place."""
     decided = [one.decided for one in parts]
-    if _touches(parts, special.SERVICES) or any(setting.memory.entries for setting in settings):
+    if touches(parts, special.SERVICES) or any(setting.memory.entries for setting in settings):
         settle_static_units(decided, settings, policy, static)
-    if _touches(parts, special.ALTERNATIVES):
+    if touches(parts, special.ALTERNATIVES):
         from goldroot.merge.fit.alternatives import follow_masters, settle_alternatives
 
         settle_alternatives(decided, settings[0].names)
         follow_masters(decided, settings[0].names)
-    if _touches(parts, special.MAIL_MAPS):
+    if touches(parts, special.MAIL_MAPS):
         from goldroot.merge.fit.derived import follow_sources
 
         for one, setting in zip(decided, settings, strict=True):
             follow_sources(one, setting, policy)
 
 
-def _may_have_removed(accounts: Accounts, memory: Memory) -> bool:
-    """Whether the server may have removed an account or a membership: now, or before."""
-    base, _, clone = (tables.files for tables in accounts)
-    return any(
-        base.get(file) != clone.get(file) or memory.lines(b"/etc/" + file.encode()) is not None
-        for file in (PASSWD, GROUP, GSHADOW)
-    )
-
-
-def _notes_of_names(plan: Plan, merged: AccountsMerge, accounts: Accounts) -> Iterator[Note]:
-    """What names accounts outside of their tables: the names of spools, dpkg's overrides."""
-    if _holds(plan.parts, (*special.AT_JOBS, *special.CRONTABS, *special.MAIL)):
-        yield from notes_of_spools(ResultFiles(plan.parts, plan.names), merged, accounts)
-    if _holds(plan.parts, (special.OVERRIDES,)):
-        yield from unknown_in_overrides(plan.parts, plan.names, merged)
-
-
 def _special_questions(plan: Plan, decisions: Decisions, around: Surroundings) -> Iterator[Conflict]:
     """Questions about special things in the result; what is noted of these goes into the plan."""
     parts, names = plan.parts, plan.names
-    if _touches(parts, special.PACKAGES):
+    if touches(parts, special.PACKAGES):
         from goldroot.merge.fit.remarks import own_packages
 
         packages = own_packages(parts, names, decisions, going_back=around.going_back)
         plan.conflicts += packages.conflicts
         plan.notes += packages.notes
-    if _holds(parts, (special.OVERRIDES,)):
+    if holds(parts, (special.OVERRIDES,)):
+        from goldroot.merge.fit.account_uses import without_effect
+
         plan.notes += without_effect(parts, names)
     trees = (one.part.trees[side] for one in parts for side in (GOLD_SIDE, CLONE_SIDE))
     if any(name in LABELS for tree in trees for held in tree.manifest.columns.xattr_sets for name, _ in held):
         from goldroot.merge.fit.remarks import labels_due
 
         plan.notes += labels_due(parts)
-    if _touches(parts, special.SSHD_KEYS):
+    if touches(parts, special.SSHD_KEYS):
         from goldroot.merge.fit.withdrawn import withdrawn_keys
 
         plan.notes += withdrawn_keys(parts, names)
-    if _touches(parts, special.AUTHORITIES):
+    if touches(parts, special.AUTHORITIES):
         from goldroot.merge.fit.withdrawn import withdrawn_authorities
 
         yield from withdrawn_authorities(parts, plan.policy)
-    if _touches(parts, special.BOOT_DEVICES):
+    if touches(parts, special.BOOT_DEVICES):
         from goldroot.merge.fit.remarks import unknown_devices
 
         yield from unknown_devices(parts, names)
@@ -294,80 +313,15 @@ def _ask(plan: Plan, found: Iterable[Conflict], decisions: Decisions, *, going_b
             plan.notes.append(Note("decided", conflict.path, f"{conflict.axis}: decided", data))
 
 
-def _irregular(accounts: Accounts) -> list[Note]:
-    """Account files that are links or the like: nothing follows them, so what they would say is not known."""
-    return [
-        Note(
-            "account-file-not-regular", b"/etc/" + file.encode(),
-            f"{word}'s is not a regular file, and was taken as missing: without names its owners are merged as numbers",
-            {"side": word},
-        )
-        for word, tables in zip(SIDES, accounts, strict=True)
-        for file in tables.irregular
-        if file in ACCOUNT_FILES
-    ]  # fmt: skip
-
-
-def _names(accounts: Accounts) -> Names:
-    users, groups = accounts[GOLD_SIDE].users, accounts[GOLD_SIDE].groups
-    base, gold, clone = (
-        OwnerNames(owner_names(tables.users, users), owner_names(tables.groups, groups)) for tables in accounts
-    )
-    return base, gold, clone
-
-
-def _in_use(parts: Sequence[PartPlan], names: Names, clone: AccountTables) -> InUse:
-    """The accounts that anything in the result carries."""
-    users: set[bytes] = set()
-    groups = groups_in_overrides(parts, names) if _holds(parts, (special.OVERRIDES,)) else set()
-    for one in parts:
-        comparison = one.decided.comparison
-        users |= comparison.used.users
-        groups |= comparison.used.groups
-        for path, unit in one.decided.units.items():
-            if unit.side != NO_SIDE:
-                used = comparison.units[path].used[unit.side - GOLD_SIDE]
-                users |= {unit.users.get(name, name) for name in used.users}
-                groups |= {unit.groups.get(name, name) for name in used.groups}
-        for verdict in one.decided.verdicts.values():
-            if verdict.want is not None:
-                users.add(verdict.want.owner)
-                groups.add(verdict.want.group)
-                acl_users, acl_groups = named_in_acl(verdict.want.xattrs)
-                users |= acl_users
-                groups |= acl_groups
-    (users, bare_uids), (groups, bare_gids) = _apart(users), _apart(groups)
-
-    @cache
-    def uses() -> AccountUses:
-        """Made for the first account that gold deleted."""
-        return AccountUses(parts, names, clone)
-
-    def of(name: bytes) -> AccountUse:
-        return uses().of(name)
-
-    def of_group(name: bytes) -> Sequence[bytes]:
-        return uses().of_group(name)
-
-    return InUse(users, groups, bare_uids, bare_gids, of, of_group)
-
-
-def _apart(tokens: set[bytes]) -> tuple[set[bytes], set[int]]:
-    """Names, and numbers without a name."""
-    named = {token for token in tokens if is_named(token)}
-    return named, {int(token[1:]) for token in tokens if token.startswith(b"#")}
-
-
 def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
     """Gather conflicts and notes in a stable order."""
     if not named:
         plan.notes.append(Note("numbers-as-numbers", b"", "no account tables: owners were merged as numbers"))
-    if not plan.before.given and (count := sum(could_have_mattered(one.decided) for one in plan.parts)):
+    if count := 0 if plan.before.given else _could_have_mattered(plan.parts):
         text = f"of what gold adds, {count} may be what the server had removed before: the last merge's record tells"
         plan.notes.append(Note(MEMORY_NOT_GIVEN, b"", text, {"paths": count}))
     if count := plan.references.not_checked:
-        word = "reference was" if count == 1 else "references were"
-        text = f"{count} {word} not checked: what the server points at is outside of the trees"
+        text = f"{counted(count, 'reference was', 'references were')} not checked: what the server points at is outside of the trees"
         plan.notes.append(Note(NOT_CHECKED, b"", text, {"references": count}))
     placed: set[str] = set()
     for one in plan.parts:
@@ -382,6 +336,12 @@ def _collect(plan: Plan, named: bool, *, going_back: bool) -> None:
         plan.notes.extend(plan.accounts.notes)
     plan.conflicts.sort(key=lambda conflict: (conflict.path, conflict.axis))
     plan.notes.sort(key=lambda note: (note.path, note.kind, note.text))
+
+
+def _could_have_mattered(parts: Sequence[PartPlan]) -> int:
+    from goldroot.merge.decide.remembered import could_have_mattered
+
+    return sum(could_have_mattered(one.decided) for one in parts)
 
 
 def _part_notes(one: PartPlan, *, going_back: bool) -> list[Note]:

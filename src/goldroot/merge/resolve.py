@@ -23,13 +23,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from goldroot import private
-from goldroot.conflicts import SIDES, Decision
+from goldroot import files
+from goldroot.conflicts import SIDES, Decision, decisions_text, load_decisions
 from goldroot.errors import BadInput, NotFound, Refused
 from goldroot.files import NOT_THERE, parent_of, read_given, read_regular
 from goldroot.locks import lock
 from goldroot.merge.apply.output import place_of
-from goldroot.merge.decisions import decisions_text, load_decisions
 from goldroot.merge.record.record import Record, record_bytes
 from goldroot.merge.review.editing import EditPlace, edited_text, forget_edit
 from goldroot.merge.review.question import LINK_MARK, Asked, Desk, EditWay, Question, answers_of, side_or_content
@@ -153,7 +152,7 @@ class LeftOfMerge:
     def decide(self, answers: Mapping[str, Decision]) -> None:
         """Keep answers, at once."""
         place = review_place(self.out)
-        private.write(os.path.join(place, "decisions.json"), decisions_text({**_answers(place), **answers}))
+        files.write(os.path.join(place, "decisions.json"), decisions_text({**_answers(place), **answers}))
 
     def edit(self, asked: Asked, way: EditWay) -> None:
         """Let a person edit the three versions into the answer.
@@ -207,9 +206,9 @@ def keeper_of(given: MergeGiven, out: str, decisions: Mapping[str, Decision]) ->
         place = review_place(result_place(out))
         if record.conflicts or os.path.isdir(place):
             with suppress(OSError):
-                private.make_directory(place)
+                files.make_directory(place)
                 _write_down(place, given, record, 0)
-                private.write(os.path.join(place, "decisions.json"), decisions_text({**_answers(place), **decisions}))
+                files.write(os.path.join(place, "decisions.json"), decisions_text({**_answers(place), **decisions}))
 
     return keep
 
@@ -220,7 +219,7 @@ def note_written(out: str) -> None:
     with suppress(OSError):
         file = os.path.join(place, "merge.json")
         data = json.loads(read_given(file))
-        private.write(file, _json({**data, "written": time.time_ns()}))
+        files.write(file, _json({**data, "written": time.time_ns()}))
 
 
 def find_left(out: str) -> LeftOfMerge:
@@ -310,8 +309,8 @@ def _free_name(name: str) -> str:
 
 def _changed_since(root: str, moment: int) -> bool:
     """Whether anything below a directory was changed after a moment (nanoseconds since 1970)."""
-    for _, directories, files, handle in os.fwalk(os.fsencode(root), follow_symlinks=False):
-        for name in (*directories, *files):
+    for _, directories, others, handle in os.fwalk(os.fsencode(root), follow_symlinks=False):
+        for name in (*directories, *others):
             if os.stat(name, dir_fd=handle, follow_symlinks=False).st_ctime_ns > moment:
                 return True
     return False
@@ -328,8 +327,8 @@ def _refuse_fixed(out: str) -> None:
 
 
 def _write_down(place: str, given: MergeGiven, record: Record, written: int) -> None:
-    private.write(os.path.join(place, "record.json"), record_bytes(record.data))
-    private.write(os.path.join(place, "merge.json"), _json({**given.data(), "written": written}))
+    files.write(os.path.join(place, "record.json"), record_bytes(record.data))
+    files.write(os.path.join(place, "merge.json"), _json({**given.data(), "written": written}))
 
 
 def _answers(place: str) -> dict[str, Decision]:

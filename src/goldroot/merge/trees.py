@@ -16,20 +16,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import AccountTables
-from goldroot.conflicts import Conflict, Decisions
+from goldroot.conflicts import Conflict, Decisions, decisions_digest
 from goldroot.errors import BadInput
 from goldroot.files import AnyPath, digest_of
 from goldroot.merge.apply.apply import apply_part
 from goldroot.merge.apply.output import MARKER, fresh_output, place_of
 from goldroot.merge.compare.parts import Part, Tree, read_file
 from goldroot.merge.compare.systems import RELEASES
-from goldroot.merge.decide.sameness import usr_links
-from goldroot.merge.decisions import decisions_digest
+from goldroot.merge.decide.verdict import usr_links
+from goldroot.merge.fit.accounts import Accounts
 from goldroot.merge.memory import NO_MEMORY, Memory, load_memory
-from goldroot.merge.plan import Accounts, Plan, plan_merge
+from goldroot.merge.plan import Plan, plan_merge
 from goldroot.merge.record.record import Record
-from goldroot.merge.refer.view import DirectoryFiles, SharedFiles
-from goldroot.merge.surroundings import Surroundings
+from goldroot.merge.surroundings import DirectoryFiles, SharedFiles, Surroundings
 from goldroot.policy import Policy, family_of, worth_reading
 from goldroot.tree import FILE, LINK, Built, Note, Progress, path_text, scan_trees
 

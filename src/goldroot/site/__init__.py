@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from goldroot.faces import names_of
 
 __all__ = [
-    "CLONE_NAME",
     "CONFIG",
     "FORMER_NAMES",
     "SHIPPED_LAYOUTS",
@@ -24,6 +23,7 @@ __all__ = [
     "begin_renaming",
     "begun_renaming",
     "boots_by_record",
+    "check_clone_name",
     "check_image_name",
     "end_renaming",
     "export_views",
@@ -58,12 +58,19 @@ __all__ = [
 if TYPE_CHECKING:
     from goldroot.site.backup import Backup, write_backup
     from goldroot.site.backup_file import BackupHead, read_backup
-    from goldroot.site.boot_record import boots_by_record, make_bootable, without_boot_map
     from goldroot.site.comes_next import next_step
     from goldroot.site.commands import TellForm, open_system, run_on, weakness
-    from goldroot.site.config import CLONE_NAME, TEMPLATE, Config, load_config
+    from goldroot.site.config import TEMPLATE, Config, check_clone_name, load_config
     from goldroot.site.disks import DiskRegister
-    from goldroot.site.layout import SHIPPED_LAYOUTS, Layout, load_layout, parse_layout
+    from goldroot.site.layout import (
+        SHIPPED_LAYOUTS,
+        Layout,
+        boots_by_record,
+        load_layout,
+        make_bootable,
+        parse_layout,
+        without_boot_map,
+    )
     from goldroot.site.reach import Reach, is_host
     from goldroot.site.renamed import (
         FORMER_NAMES,
@@ -85,12 +92,11 @@ else:
         {
             "backup": "Backup write_backup",
             "backup_file": "BackupHead read_backup",
-            "boot_record": "boots_by_record make_bootable without_boot_map",
             "comes_next": "next_step",
             "commands": "TellForm open_system run_on weakness",
-            "config": "CLONE_NAME TEMPLATE Config load_config",
+            "config": "TEMPLATE Config check_clone_name load_config",
             "disks": "DiskRegister",
-            "layout": "SHIPPED_LAYOUTS Layout load_layout parse_layout",
+            "layout": "Layout SHIPPED_LAYOUTS boots_by_record load_layout make_bootable parse_layout without_boot_map",
             "reach": "Reach is_host",
             "renamed": "FORMER_NAMES begin_renaming begun_renaming end_renaming "
             "former_names note_former_name refuse_renaming table_renamed",

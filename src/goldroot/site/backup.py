@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from goldroot import private
+from goldroot import files
 from goldroot.catalog import copy_catalog, open_catalog
 from goldroot.errors import Damaged, NotFound, Refused
 from goldroot.files import OPEN_DIRECTORY, open_regular
@@ -85,7 +85,7 @@ def write_backup(site: Site, file: str, *, plan_only: bool = False) -> Backup:
 
 def _rows_of_server(site: Site, place: str) -> str:
     """The rows of a catalog that a database server has, as they are at one moment, in a file of SQLite."""
-    private.prepare(place)
+    files.prepare(place)
     with open_catalog(place, create=True) as copy:
         copy_catalog(site.catalog, copy)
     return place

@@ -24,7 +24,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
-from goldroot import private
+from goldroot import files
 from goldroot.catalog import now
 from goldroot.errors import BadInput, NewerVersion, NoPermission, Refused
 from goldroot.files import open_given
@@ -94,7 +94,7 @@ class _Hashing:
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size, member.mode = size, private.FILE
+    member.size, member.mode = size, files.FILE
     return member
 
 
@@ -106,7 +106,7 @@ def new_backup(path: str, head: BackupHead) -> Iterator[BackupWriter]:
     """
     refuse_other_file(path)
     passing = f"{path}.new"
-    handle = private.open_new(passing)
+    handle = files.open_new(passing)
     try:
         with os.fdopen(handle, "wb") as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:

@@ -175,6 +175,19 @@ class Config:
         return self.clones.get(name, CloneConfig())
 
 
+def check_clone_name(name: str) -> str:
+    """The name, if a clone may have it.
+
+    :raises UsageError: it cannot be one.
+    """
+    if not CLONE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a clone's name",
+            todo="Use 1 to 32 small letters, digits and '-', beginning with a letter or digit.",
+        )
+    return name
+
+
 def load_config(path: str) -> Config:
     """Read ``goldroot.toml``; ``BadPolicy`` with the line of a mistake."""
     top = toml.read(path)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from goldroot import toml
 from goldroot.errors import BadInput
-from goldroot.hosts import place_of
+from goldroot.hosts import BOOT_MAP, Host, Opened, SystemDisk, place_of
+from goldroot.tree import Entry, Manifest, Note
 
 #: The layouts that come with goldroot.
 SHIPPED_LAYOUTS = ("readonly-root", "shared-usr")
@@ -178,3 +179,42 @@ def _path(table: toml.Table, path: str, taken: set[bytes]) -> bytes:
     if wanted in taken:
         raise table.error(f"{path!r} stands on two disks", "paths")
     return wanted
+
+
+def boots_by_record(host: Host, layout: Layout, own: Collection[str]) -> bool:
+    """Whether a system needs a boot record on one of its own disks.
+
+    :param own: their live addresses.
+    """
+    return host.abilities.boot_records and layout.disk_of(b"boot").address in own
+
+
+def make_bootable(
+    host: Host, name: str, layout: Layout, opened: Mapping[str, Opened], read_only: Collection[str] = ()
+) -> list[Note]:
+    """Write the boot record of a system; what a person should know of it.
+
+    :param name: the entry whose disks they are.
+    :param opened: its disks by live address, ``rw``, wherever they stand now.
+    :param read_only: the live addresses of the layout that machines only read.
+    """
+    if not boots_by_record(host, layout, opened):
+        return []
+    disks = {
+        disk.address: SystemDisk(
+            tuple(f"/{os.fsdecode(path)}" for path in disk.paths),
+            "ro" if disk.address in read_only else "rw",
+            opened.get(disk.address),
+        )
+        for disk in layout.disks
+    }
+    why = host.make_bootable(name, disks)
+    return [Note("not-bootable", b"boot", f"no guest can boot from it: {why}")] if why else []
+
+
+def without_boot_map(manifest: Manifest) -> Manifest:
+    """The same without the file that a boot record made: on each copy of a disk it is another, and nobody's work."""
+    if manifest.get(BOOT_MAP) is None:
+        return manifest
+    rows = (Entry._make(row) for row in manifest.rows() if row[0] != BOOT_MAP)
+    return Manifest.from_rows(rows, manifest.squashed)

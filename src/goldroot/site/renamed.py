@@ -13,21 +13,18 @@ import os
 import re
 import tomllib
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import Refused
+from goldroot.site.site import RENAMING, Site
 
-if TYPE_CHECKING:
-    from goldroot.site.site import Site
-
-_BEGUN, FORMER_NAMES = ".renaming", "former-names"
+FORMER_NAMES = "former-names"
 
 
 def begun_renaming(site: Site) -> tuple[str, str] | None:
     """The old and the new name of an image whose renaming was begun, and is not done; ``None``: of none."""
     try:
-        with open(site.path("images", _BEGUN), encoding="utf-8") as file:
+        with open(site.path("images", RENAMING), encoding="utf-8") as file:
             data = json.load(file)
         return str(data["from"]), str(data["to"])
     except (FileNotFoundError, NotADirectoryError):
@@ -36,13 +33,13 @@ def begun_renaming(site: Site) -> tuple[str, str] | None:
 
 def begin_renaming(site: Site, old: str, new: str) -> None:
     """Write down that it is begun."""
-    private.write(site.path("images", _BEGUN), json.dumps({"from": old, "to": new}).encode() + b"\n")
+    files.write(site.path("images", RENAMING), json.dumps({"from": old, "to": new}).encode() + b"\n")
 
 
 def end_renaming(site: Site) -> None:
     """It is done."""
     with suppress(FileNotFoundError):
-        os.unlink(site.path("images", _BEGUN))
+        os.unlink(site.path("images", RENAMING))
 
 
 def refuse_renaming(site: Site, image: str) -> None:
@@ -68,7 +65,7 @@ def former_names(site: Site, image: str) -> tuple[str, ...]:
 def note_former_name(site: Site, image: str, name: str) -> None:
     """Remember that an image had this name; what it is called now is not among them."""
     names = [one for one in former_names(site, image) if one != name]
-    private.write(site.image_path(image, FORMER_NAMES), "".join(f"{one}\n" for one in [*names, name]).encode())
+    files.write(site.image_path(image, FORMER_NAMES), "".join(f"{one}\n" for one in [*names, name]).encode())
 
 
 def table_renamed(text: str, old: str, new: str) -> str:

@@ -17,7 +17,7 @@
     ├── commands/              commands of many names that were cut off, see :mod:`goldroot.fleet.many`
     └── work/                  what a running command needs for a while, see :mod:`goldroot.site.space`
 
-Everything here is its owner's alone, whatever the umask (:mod:`goldroot.private`); only what is on the disks of the
+Everything here is its owner's alone, whatever the umask (:mod:`goldroot.files`); only what is on the disks of the
 store has modes of its own, below a directory that nobody else can enter.
 """
 
@@ -31,7 +31,8 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from goldroot import private, sshkeys
+from goldroot import files, private, sshkeys
+from goldroot.counted import counted
 from goldroot.errors import BadInput, GoldrootError, NoPermission, NotFound, Refused
 from goldroot.hosts import Host
 from goldroot.hosts.registry import DIRECTORY, SiteHost, open_host
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
+#: In ``images/``, while an image gets another name (:mod:`goldroot.site.renamed`).
+RENAMING = ".renaming"
 
 _DIRECTORIES = ("keys", "locks", "images", "records", "work")
 _DATABASES = [
@@ -105,7 +108,7 @@ class Site:
         :raises NoPermission: something is open to others, and the caller cannot change that.
         """
         paths = self._own_paths()
-        if not any(map(private.is_loose, [*paths, *self._own_paths(within="keys")])):
+        if not any(map(files.is_loose, [*paths, *self._own_paths(within="keys")])):
             return
         trees = [path for name in self.config.hosts for path in self._host(name).trees]
         self._closed_up = private.tighten(paths, trees, os.stat(self.root).st_uid)
@@ -155,10 +158,8 @@ class Site:
         return catalog
 
     def _note_closed(self, catalog: Catalog) -> None:
-        from goldroot.catalog import events
-
         with suppress(GoldrootError), catalog.begin() as tx:
-            events.add(tx, "closed-to-others", "site", paths=len(self._closed_up), first=self._closed_up[:10])
+            tx.event("closed-to-others", "site", paths=len(self._closed_up), first=self._closed_up[:10])
 
     @property
     def catalog_file(self) -> str:
@@ -234,14 +235,17 @@ class Site:
 
         :raises Refused: the image, or that of the server, is being renamed.
         """
-        self._refuse_renaming(name)
+        if self.is_renaming():
+            self._refuse_renaming(name)
         return self.lock_anyway(name, wait=wait, doing=doing)
 
-    def _refuse_renaming(self, lock_name: str) -> None:
-        from goldroot.site.renamed import begun_renaming, refuse_renaming
+    def is_renaming(self) -> bool:
+        """Whether an image is being renamed: which one, :func:`goldroot.site.begun_renaming` says."""
+        return os.path.lexists(self.path("images", RENAMING))
 
-        if begun_renaming(self) is None:
-            return
+    def _refuse_renaming(self, lock_name: str) -> None:
+        from goldroot.site.renamed import refuse_renaming
+
         kind, _, name = lock_name.partition("-")
         if kind == "clone":
             from goldroot.catalog import clones
@@ -280,11 +284,11 @@ def init_site(directory: str, kind: str = DIRECTORY) -> Site:
     _refuse_lost(root)
     _look_for_needs()
     for name in ("", *_DIRECTORIES):
-        private.make_directory(os.path.join(root, name).rstrip("/") or "/")
+        files.make_directory(os.path.join(root, name).rstrip("/") or "/")
     config = os.path.join(root, CONFIG)
     if not os.path.exists(config):
         # Last in time would be right for a marker, but everything below reads it; a second run finishes the rest.
-        private.write(config, text.encode())
+        files.write(config, text.encode())
     site = Site(root, load_config(config))
     site.key.make()
     _make_stores(site)
@@ -385,10 +389,8 @@ def _refuse_without_config(root: str, there: list[str]) -> None:
 
 
 def _closed(root: str, count: int) -> str:
-    paths = "1 path" if count == 1 else f"{count:,} paths"
-    return (
-        f"{paths} of the site {root} could be read by others, as an older goldroot made them; now only their owner can."
-    )
+    could = f"{counted(count, 'path')} of the site {root} could be read by others"
+    return f"{could}, as an older goldroot made them; now only their owner can."
 
 
 def _refuse_unreachable(root: str) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from goldroot import private
+from goldroot import files
 from goldroot.files import has_room
 from goldroot.site.config import store_of
 from goldroot.site.site import Site
@@ -66,7 +66,7 @@ def sweep_rooms(site: Site) -> None:
 def _alone(site: Site) -> Iterator[str]:
     """Between the making of a room and its lock nobody sweeps; held for milliseconds, so waiting is right."""
     work = site.path("work")
-    private.make_directory(work)
+    files.make_directory(work)
     handle = os.open(work, _OPEN | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -97,6 +97,8 @@ def _remove_unheld(path: str) -> None:
 NAME = "reserve"
 #: Bytes that are kept.
 SIZE = 1 << 20
+#: Bytes of which a reserve is of any use.
+LEAST = 64 << 10
 #: Below so many free bytes a removal may not come to its end.
 LOW = 512 << 10
 
@@ -106,8 +108,8 @@ def keep_reserve(site: Site) -> None:
     for place in _places(site):
         file = os.path.join(place, NAME)
         with suppress(OSError):  # who cannot make it, or has no room, works on without
-            if not os.path.lexists(file) and has_room(place, 2 * SIZE):
-                _make(file)
+            if _size(file) < SIZE and has_room(place, 2 * SIZE):
+                _make(file, SIZE)
 
 
 @contextmanager
@@ -124,10 +126,26 @@ def making_room(site: Site) -> Iterator[None]:
     finally:
         # At once, and of the last room too: what filled the disk may go on filling it, and the next command needs it again.
         for place in given:
-            with suppress(OSError):
-                if has_room(place, SIZE):
-                    _make(os.path.join(place, NAME))
+            _make_again(place)
         keep_reserve(site)
+
+
+def _make_again(place: str) -> None:
+    """As large as there is room: the catalog's log still holds some, and several small ones may have to go before there is more."""
+    size = SIZE
+    while size >= LEAST:
+        with suppress(OSError):
+            if has_room(place, size):
+                return _make(os.path.join(place, NAME), size)
+        size //= 2
+    return None
+
+
+def _size(file: str) -> int:
+    try:
+        return os.lstat(file).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _places(site: Site) -> list[str]:
@@ -140,12 +158,12 @@ def _places(site: Site) -> list[str]:
     return list(found.values())
 
 
-def _make(file: str) -> None:
+def _make(file: str, size: int) -> None:
     """Under another name first: a part of it would be of no use, and look like all."""
     new = f"{file}.{os.getpid()}.new"
-    handle = private.open_new(new, exclusive=True)
+    handle = files.open_new(new, exclusive=True)
     try:
-        os.posix_fallocate(handle, 0, SIZE)
+        os.posix_fallocate(handle, 0, size)
         os.rename(new, file)
     except OSError:
         os.unlink(new)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from goldroot.accounts import GROUP, PASSWD, AccountTables, orphans
+from goldroot.counted import counted
 from goldroot.system.own_disks import OwnDisks
 from goldroot.tree import FILE, Manifest
 
@@ -64,7 +65,7 @@ def _without_hashes(tables: AccountTables, tree: OwnDisks) -> Iterator[Finding]:
         return
     if tree.kind(b"etc/tcb") == "directory" or services(tree, b"shadow") - {b"files", b"compat"}:
         return
-    whose = "1 account has its" if len(waiting) == 1 else f"{len(waiting)} accounts have their"
+    whose = counted(len(waiting), "account has its", "accounts have their")
     text = f"{whose} password elsewhere ('x'), and there is no /etc/shadow with one: nobody can log in"
     yield Finding(NO_HASHES, "", text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -13,6 +15,11 @@ class View(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @classmethod
+    def of(cls, what: object) -> Self:
+        """The view of an object whose attributes, and theirs, have the names of the fields; it may have more."""
+        return cls.model_validate(what, from_attributes=True)
 
     def as_json(self) -> dict[str, object]:
         """The view as JSON data, by the names that are exported; what was never set is left out."""

@@ -43,8 +43,8 @@ from dbos import (
 )
 from sqlalchemy import event
 
-from goldroot import crash, private
-from goldroot.errors import Damaged, Failed, NoSpace
+from goldroot import crash, files
+from goldroot.errors import DatabaseDamaged, Failed, NoSpace
 from goldroot.files import is_full
 from goldroot.locks import lock, lock_file
 from goldroot.workflow.port import (
@@ -262,7 +262,7 @@ class DbosEngine:
                     todo="Make room, then run the same command again.",
                 ) from error
             if _is_damaged(error):
-                raise Damaged(
+                raise DatabaseDamaged(
                     f"the workflow database {file!r} is damaged: {str(error.orig).strip()}",
                     meaning="It holds only which steps of a run are done; what goes on is in the catalog and on the hosts.",
                     todo=f"Put it aside (mv {shlex.quote(file)} {shlex.quote(file)}.damaged), then run the same command again.",
@@ -312,7 +312,7 @@ def _make_engine(database: str) -> sa.Engine:
         url = sa.make_url("postgresql+psycopg://" + database.split("://", 1)[1])
         return sa.create_engine(url, connect_args={"connect_timeout": 10, "application_name": APPLICATION})
     path = os.path.abspath(database.removeprefix("sqlite:///"))
-    private.prepare(path)
+    files.prepare(path)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=path),
         connect_args={"timeout": WAIT},

@@ -29,7 +29,9 @@ PACKAGES = "systemd-sysv,systemd-container,dbus,python3-minimal,python3-zstandar
 SWITCH = (
     INIT[: INIT.index("end()")]
     + """
-mount -t ext4 "$(disk 1B1)" /system || echo "no root"
+mkdir -p /system
+. /goldroot/mount.sh
+mount -t ext4 "$(goldroot_device 1B1)" /system || echo "no root"
 for name in dev proc sys; do mount --move /$name /system/$name; done
 exec switch_root /system /sbin/init
 """

@@ -16,7 +16,7 @@ import pytest
 
 from goldroot.errors import GoldrootError, NotFound
 from goldroot.hosts import Entry, Host, Mark, exchange, park, with_links, with_mark
-from goldroot.hosts.addresses import set_of
+from goldroot.hosts.sets import set_of
 from goldroot.zvm.simulator.dasd import placed_in
 from support.hosts import SINCE, Lab, applied, found, make_machine, make_slot, new_disk, prepare, state
 from support.killing import kill_at, points_of

@@ -29,7 +29,6 @@ from goldroot.fleet.adopt.nearest import (
     refuse_retired,
 )
 from goldroot.fleet.adopt.report import needs_a_look, report_of
-from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import CloneForm, begin_clone, define_clone, plan_clone, refuse_taken
 from goldroot.fleet.inputs import Stage, open_own, policy_of, read_server, silent
 from goldroot.fleet.update import open_update
@@ -37,7 +36,7 @@ from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import find_entry, new_disk_id
 from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
 from goldroot.policy import Policy
-from goldroot.site import DiskRegister, Site, keep_reserve, make_bootable
+from goldroot.site import DiskRegister, Site, check_clone_name, keep_reserve, make_bootable
 from goldroot.system import Identity, Package, read_package_files, read_path
 from goldroot.tree import Note
 

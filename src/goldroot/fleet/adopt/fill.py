@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import Clone
 from goldroot.fleet import manifests
 from goldroot.fleet.adopt.found import Found
@@ -85,7 +85,7 @@ def read_doubtful(root: str, now: Manifest, before: Manifest) -> Manifest:
 
 def save_seen(site: Site, clone: Clone, disk: str, manifest: Manifest) -> None:
     """Keep what came to a disk from the source."""
-    private.make_directory(open_update.directory(site, clone.name, clone.last))
+    files.make_directory(open_update.directory(site, clone.name, clone.last))
     manifest.save(_file(site, clone, f"{disk}.adopted"))
 
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from goldroot.catalog import Clone, clones, updates
 from goldroot.catalog import disks as catalog_disks
 from goldroot.errors import GoldrootError, NotFound, Refused
-from goldroot.fleet.clone_names import check_clone_name
 from goldroot.fleet.clones import identity_from
 from goldroot.fleet.doctor.compare import is_another
 from goldroot.fleet.inputs import open_clone, read_server
@@ -16,7 +15,7 @@ from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, sync
 from goldroot.hosts import LIVE, Entry, is_live
 from goldroot.image import find_linked, open_version
-from goldroot.site import Site
+from goldroot.site import Site, check_clone_name
 from goldroot.system import Identity, NetworkSettings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from goldroot.counted import counted
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import HostSeen, Seen
 from goldroot.hosts import Entry, is_live, set_of
@@ -97,7 +98,7 @@ def _register(seen: Seen, host: HostSeen) -> Iterator[Finding]:
         wrong = {id for id in known.keys() - named if not _stays(host, id)} | (named - known.keys())
         wrong |= {id for id, state in known.items() if state != "made"}
         if wrong:
-            what = "1 disk" if len(wrong) == 1 else f"{len(wrong)} disks"
+            what = counted(len(wrong), "disk")
             yield Finding(
                 "register-behind", owner, f"the register says something else of {what} of {owner} than the host", host.name,
                 repair="finish what was begun with them, and note what is there",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from goldroot.catalog import events
 from goldroot.errors import GoldrootError
 from goldroot.fleet.doctor.compare import compare_clones
 from goldroot.fleet.doctor.disks import compare_disks
@@ -96,7 +95,7 @@ class _Repairs:
             repaired = one.kind
             self.done.append(Told(one, "repaired"))
             with self.site.catalog.begin() as tx:
-                events.add(tx, "repaired", "site", kind=one.kind, name=one.name, text=one.text)
+                tx.event("repaired", "site", kind=one.kind, name=one.name, text=one.text)
         return bool(repaired)
 
 

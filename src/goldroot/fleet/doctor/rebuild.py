@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 
 from goldroot import crash
-from goldroot.catalog import events, make_store_label, open_catalog
+from goldroot.catalog import make_store_label, open_catalog
 from goldroot.errors import Refused
 from goldroot.fleet.doctor.papers import JOURNAL
 from goldroot.fleet.doctor.repair import BESIDE_A_DATABASE, put_aside
@@ -61,7 +61,7 @@ def _begin(site: Site, new: str) -> None:
         for name in site.config.hosts:
             if label := site.look_at_host(name).label():
                 make_store_label(tx, name, label)
-        events.add(tx, "catalog-rebuilt", "site")
+        tx.event("catalog-rebuilt", "site")
     site.take_store_as_checked()
 
 

@@ -14,10 +14,10 @@ from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.images import standing
 from goldroot.fleet.doctor.papers import JOURNAL
 from goldroot.fleet.doctor.seen import Seen
+from goldroot.fleet.update.cancel import cancel_update
 from goldroot.fleet.update.entry_says import has_switched
 from goldroot.fleet.update.kept import prune_kept
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.fleet.update.update import cancel_update
 from goldroot.hosts import LIVE
 from goldroot.ids import new_id
 from goldroot.image import (

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Clone, Fallback, Update, events, fallbacks, updates
+from goldroot.catalog import Clone, Fallback, Update, fallbacks, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
@@ -24,10 +24,18 @@ from goldroot.fleet.update.checks import prove
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.merge import refuse_full
 from goldroot.fleet.update.open_update import OpenUpdate, active_clone
-from goldroot.fleet.update.power import come_up, go_live, stopped
-from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.fleet.update.steps import DONE, REVIEW, workflow_of
-from goldroot.fleet.update.update import Outcome, finish_noted, go_on, look_for_programs, outcome_of
+from goldroot.fleet.update.power import come_up, stopped
+from goldroot.fleet.update.reconcile import clone_lock, go_live, held, reconcile
+from goldroot.fleet.update.update import (
+    DONE,
+    REVIEW,
+    Outcome,
+    finish_noted,
+    go_on,
+    look_for_programs,
+    outcome_of,
+    workflow_of,
+)
 from goldroot.hosts import PREPARED, Entry, exchange, utc_now, with_mark
 from goldroot.site import Site
 from goldroot.tree import path_text
@@ -158,7 +166,8 @@ def _switch(task: OpenUpdate, stage: Stage, take_proposals: bool) -> str:
     """List what was written since, and exchange; with a carry, merge first: the clone is stopped all the while."""
     if has_switched(task.clone, task.update):
         return ""
-    with stopped(task, stage) as hold:
+    with stopped(task, stage) if task.host.abilities.boots else held(task) as hold:
+        crash.point("rollback.held")
         crash.point("rollback.stopped")
         if task.update.carry:
             if carry_merge(task, stage, take_proposals=take_proposals):
@@ -188,7 +197,7 @@ def _note_written(task: OpenUpdate, written: Sequence[str]) -> None:
     place = os.path.join(open_update.directory(task.site, task.name, task.work), "written-since.txt")
     open_update.write(place, "".join(path + "\n" for path in written).encode())
     with task.site.catalog.begin() as tx:
-        events.add(tx, "written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
+        tx.event("written-since", f"clone:{task.name}", update=task.update.id, paths=len(written))
 
 
 def read_written(site: Site, name: str, update: int) -> list[str]:

@@ -1,37 +1,38 @@
-"""What is done in a merged system before it is switched: generated files made again, state migrated, everything checked."""
+"""What a merged system has to be before it is switched: what makes a server itself is there, generated files are new, its accounts
+and the numbers on shared disks are right.
+
+Identity: what a server must have of its own since the new gold is made on the merged disks, and no other server has it.
+
+Owners: nobody can give the files on the disks that a clone links other owners.  An account of gold's that has another number on a clone
+than in gold is not the owner of what gold says is its, and who has gold's number there is: a local group with the number of
+``crontab`` would own gold's set-gid program.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from goldroot import crash
-from goldroot.accounts import GROUP, PASSWD, AccountTables
-from goldroot.catalog import decisions, events, readings
-from goldroot.errors import ChecksFailed, LimitReached, NotFound, ProgramFailed
+from goldroot.accounts import GROUP, PASSWD, AccountTables, numbers_in_acl
+from goldroot.catalog import AccountKind, clones, decisions
+from goldroot.counted import counted
+from goldroot.errors import ChecksFailed, NotFound
 from goldroot.fleet import manifests
-from goldroot.fleet.inputs import Stage, accounts_of, open_own, read_missing
+from goldroot.fleet.inputs import Disks, Stage, accounts_of, open_own, read_missing
 from goldroot.fleet.update.as_switched import after_commands
 from goldroot.fleet.update.entry_says import kept_sets
-from goldroot.fleet.update.merged_system import Look, dangling, give_first_identity, on_shared_disks, tells_of
-from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.fleet.update.open_update import OpenUpdate, record_file, write
 from goldroot.fleet.update.power import try_out
-from goldroot.hosts import PREPARED, find_entry, own_disks
-from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE
-from goldroot.system import OwnDisks, fingerprints
-from goldroot.tree import Manifest, path_bytes, path_text
-
-if TYPE_CHECKING:
-    from goldroot.system import Bound, Confined, Mode
-
-#: How long one command may take, in seconds.
-TIMEOUT = 600.0
-
-#: How many lines of a failed check are shown.
-LINES = 3
+from goldroot.hosts import own_disks
+from goldroot.image import Gold
+from goldroot.merge import MARKERS, MIGRATE_DUE, REBUILD_DUE, note_data, record_bytes
+from goldroot.site import work_room
+from goldroot.system import FirstIdentity, OwnDisks, UpdateTrees, fingerprints, make_first
+from goldroot.tree import Manifest, Note, path_bytes, path_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Finding:
 def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     """Finish the merged system and check it; nothing is switched before this has passed.
 
-    :param trial: start it in isolation, too, where the other checks have passed.
+    :param trial: start it in isolation, too, where the other checks have passed, the site wants it and the host can.
     :raises ChecksFailed: something was found; the error names all of it.
     """
     record = task.record()
@@ -55,18 +56,24 @@ def prove(task: OpenUpdate, stage: Stage, *, trial: bool = False) -> None:
     with open_sides(task) as sides:
         found = list(shipped(task, record, sides))
         if ran:
+            from goldroot.fleet.update.commands import Look, dangling
+
             before, after = Look(sides.clone, task.base), Look(sides.merged, task.target)
             task.tell(dangling=list(dangling(record, before, after)))
-    found += _image_checks(task, stage)
-    if made or ran or task.site.config.image(task.clone.image).checks:
+    image = task.site.config.image(task.clone.image)
+    if image.checks:
+        from goldroot.fleet.update.commands import run_checks
+
+        found += [Finding(command, text) for command, text in run_checks(task, stage, image.checks)]
+    if made or ran or image.checks:
         _look_again(task)
     said: Sequence[str] = ()
-    if trial and not found:
+    if trial and not found and image.running.trial == "boot" and task.host.abilities.trials:
         tried = try_out(task, stage)
         found, said = [Finding("trial", text) for text in tried.wrong], tried.journal
     if found:
         error = ChecksFailed(
-            f"{task.name}: {len(found)} check{'s' if len(found) != 1 else ''} failed: "
+            f"{task.name}: {counted(len(found), 'check')} failed: "
             + "; ".join(f"{one.check}: {one.text}" for one in found[:5]),
             meaning="Nothing was switched: the server is as it was." + (" What the trial said:" if said else ""),
             todo=f"Fix it on the server, or decide otherwise, then: goldroot update run {task.name}. Fixed in a later gold? "
@@ -108,9 +115,6 @@ def fallback_disks(task: OpenUpdate) -> dict[str, str]:
     return own_disks(task.entry, digit)
 
 
-# -- what is due
-
-
 def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
     """Rebuild and migrate commands, each once, in the merged system; whether any has run there.
 
@@ -122,54 +126,15 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
             due.setdefault(note["data"]["command"], note["kind"])
     if task.update.migration == "done":
         due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
-    required = {note["data"]["command"] for note in record.get("notes", ()) if note.get("data", {}).get("required")}
     failed: dict[str, str] = {}
-    migrates = MIGRATE_DUE in due.values()
-    if migrates:
-        _note_migration(task, "begun")
-    with _prepared_system(task, bool(due)) as binds:
-        for command, kind in due.items():
-            try:
-                _run(task, stage, binds, command)
-            except ProgramFailed as error:
-                why = error.brief.removeprefix("/bin/sh ")
-                if kind == MIGRATE_DUE:
-                    raise _not_migrated(task, command, why) from error
-                if command in required:
-                    raise _not_rebuilt(task, command, why) from error
-                # The file that stands there is a whole one, of one side: worth a word, not worth stopping for.
-                failed[command] = why
-                with task.site.catalog.begin() as tx:
-                    events.add(tx, "rebuild-failed", f"clone:{task.name}", update=task.update.id, command=command)
-    if migrates:
-        _note_migration(task, "done")
-    _note_failed(task, failed)
-    return bool(due) or task.update.migration == "done"
+    if due:
+        from goldroot.fleet.update.commands import (
+            run_due,  # here, as below: most updates run nothing in the merged system
+        )
 
-
-def _not_migrated(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
-    return ChecksFailed(
-        f"{task.name}: the migration {command!r} {why}",
-        meaning="Nothing was switched: the server is as it was. The next run begins with a new copy of the state.",
-        todo=f"Fix the cause, then: goldroot update run {task.name}",
-    )
-
-
-def _not_rebuilt(task: OpenUpdate, command: str, why: str) -> ChecksFailed:
-    return ChecksFailed(
-        f"{task.name}: {command!r} {why}",
-        meaning="What it makes would not be what it is made from. Nothing was switched: the server is as it was.",
-        todo=f"Fix the cause, then: goldroot update run {task.name}",
-    )
-
-
-def _note_migration(task: OpenUpdate, how_far: str) -> None:
-    task.note(migration=how_far)
-
-
-def _note_failed(task: OpenUpdate, failed: dict[str, str]) -> None:
-    """For the one who runs the update: the last attempt counts."""
+        failed = run_due(task, due, record, stage)
     task.tell(failed=failed)
+    return bool(due) or task.update.migration == "done"
 
 
 def _look_again(task: OpenUpdate) -> None:
@@ -187,67 +152,6 @@ def _look_at(task: OpenUpdate, disk: str, path: str) -> None:
         if task.update.carry:
             rows = after_commands(made, built, now)
             manifests.save(task.site, disk, Manifest.from_rows(rows, now.squashed), manifests.MADE)
-
-
-@contextmanager
-def _prepared_system(task: OpenUpdate, wanted: bool = True) -> Iterator[Sequence[Bound]]:
-    """The merged system, put together for the block; nothing, where it is not wanted."""
-    host = task.host
-    if not wanted:
-        yield ()
-        return
-    from goldroot.site import open_system  # here, as below: most updates run nothing in the merged system
-
-    with open_system(host, find_entry(host, task.machine_name), task.layout, PREPARED) as binds:
-        yield binds
-
-
-# -- the image's own
-
-
-def _image_checks(task: OpenUpdate, stage: Stage) -> Iterator[Finding]:
-    commands = task.site.config.image(task.clone.image).checks
-    if not commands:
-        return
-    with _prepared_system(task) as binds:
-        yield from _run_checks(task, stage, commands, binds)
-
-
-def _run_checks(task: OpenUpdate, stage: Stage, commands: Sequence[str], binds: Sequence[Bound]) -> Iterator[Finding]:
-    for command in commands:
-        try:
-            done = _run(task, stage, binds, command, None)
-        except LimitReached as error:
-            yield Finding(command, error.brief.removeprefix("/bin/sh "))
-            continue
-        if done.status != 0:
-            said = told((done.err.strip() or done.out.strip()).decode("utf-8", "replace"))
-            limit = f", for want of {done.limit}" if done.limit else ""
-            yield Finding(command, f"ended with status {done.status}{limit}" + (f": {said}" if said else ""))
-
-
-def _run(
-    task: OpenUpdate, stage: Stage, binds: Sequence[Bound], command: str, ok: Sequence[int] | None = (0,)
-) -> Confined:
-    """Run a command in the merged system.  Where it cannot be confined as well as on most machines, that is said."""
-    from goldroot.site import run_on, weakness
-    from goldroot.system import How
-
-    def hear(mode: Mode, why: str) -> None:
-        if word := weakness(mode, why):
-            stage(f"{task.name}: {word}")
-
-    stage(f"{task.name}: {command}")
-    how = How(ok=ok, timeout=TIMEOUT, told=hear)
-    time = task.site.config.image(task.clone.image).check_time
-    return run_on(task.site.config, task.clone.image, binds, ["/bin/sh", "-c", command], how, time=time)
-
-
-def told(output: str) -> str:
-    """The end of what a command said, as one line: often its last line alone is a mark below the one that says why."""
-    lines = [" ".join(line.split()) for line in output.splitlines()]
-    said = [line for line in lines if any(map(str.isalnum, line))][-LINES:]
-    return "; ".join(line[:200] for line in said)
 
 
 # -- the shipped ones
@@ -329,7 +233,7 @@ def _identity(task: OpenUpdate, tree: OwnDisks, before: Mapping[str, str]) -> It
     unknown = read_missing(task.site, task.name)
     now = fingerprints(tree)
     with task.site.catalog.read() as tx:
-        shared = sorted(readings.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
+        shared = sorted(clones.sharing(tx, task.name, now), key=lambda found: (found[1], found[0]))
     as_before = [(word, other) for word, other in shared if word.startswith("/") and before.get(word) == now[word]]
     task.tell(not_compared=unknown, shared=[f"{word} ({other})" for word, other in as_before])
     for word, other in shared:
@@ -347,3 +251,119 @@ def _markers(tree: OwnDisks, record: Mapping[str, Any]) -> Iterator[Finding]:
             content = tree.read(path) or b""
             if MARKERS.search(content):
                 yield Finding("markers", f"{entry['path']} holds conflict markers")
+
+
+# -- numbers on the shared disks
+
+
+@dataclass(frozen=True, slots=True)
+class OtherNumber:
+    """An account of gold's that has another number on a clone, or none while another has its; names as text."""
+
+    kind: AccountKind
+    name: str
+    number: int  #: in gold
+    own: int | None  #: on the clone; None where there is no such account
+    holder: str | None  #: who has gold's number on the clone
+
+    @property
+    def axes(self) -> set[str]:
+        """The axes on which its number may have been decided."""
+        field = "uid" if self.kind == "user" else "gid"
+        return {f"accounts:{name}:{field}" for name in (self.name, self.holder) if name is not None}
+
+    def __str__(self) -> str:
+        here = "does not exist here" if self.own is None else f"has {self.own} here"
+        return here + ("" if self.holder is None else f", where {self.number} is {self.holder}'s")
+
+
+def other_numbers(gold: AccountTables, own: AccountTables) -> Iterator[OtherNumber]:
+    """Gold's accounts that are not what gold says in the tables of a clone.
+
+    One that the clone deleted is none of them, as long as its number is nobody's.
+    """
+    kinds: tuple[AccountKind, ...] = ("user", "group")
+    tables = (
+        (gold.users, gold.user_names, own.users, own.user_names),
+        (gold.groups, gold.group_names, own.groups, own.group_names),
+    )
+    for kind, (numbers, names, here, names_here) in zip(kinds, tables, strict=True):
+        for number, name in names.items():
+            now, holder = here.get(name), names_here.get(number)
+            # Gold may give one number two names, of which the clone may have deleted the first.
+            known = holder is None or numbers.get(holder) == number
+            if now != number and not (now is None and known):
+                yield OtherNumber(kind, _text(name), number, now, None if holder is None else _text(holder))
+
+
+def on_shared_disks(gold: Gold, own: AccountTables, addresses: Collection[str]) -> Mapping[OtherNumber, bytes]:
+    """Those whose number files on gold's disks at these addresses carry: the first such path (no leading slash)."""
+    strange = list(other_numbers(gold.accounts, own))
+    found: dict[OtherNumber, bytes] = {}
+    for address in addresses if strange else ():
+        manifest = gold.manifest(address)
+        for one in strange:
+            path = None if one in found else first_path(manifest, one.kind, one.number)
+            if path is not None:
+                found[one] = path
+    return found
+
+
+def tells_of(note: Mapping[str, Any], one: OtherNumber) -> bool:
+    """Whether a note of a record tells of a decision about the number of this account, or of who has it."""
+    return note["kind"] == "decided" and note.get("data", {}).get("axis") in one.axes
+
+
+def first_path(manifest: Manifest, kind: AccountKind, number: int) -> bytes | None:
+    """The first path that belongs to a number, or whose ACLs name it."""
+    columns = manifest.columns
+    sets = {nth for nth, held in enumerate(columns.xattr_sets) if number in numbers_in_acl(held)[kind == "group"]}
+    rows = [next((row for row, nth in enumerate(columns.xattrs) if nth in sets), len(columns))] if sets else []
+    with suppress(ValueError):
+        rows.append((columns.uids if kind == "user" else columns.gids).index(number))
+    row = min(rows, default=len(columns))
+    return manifest.entry(row).path if row < len(columns) else None
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
+# -- identity
+
+
+def give_first_identity(task: OpenUpdate, record: Mapping[str, Any]) -> bool:
+    """Make it, and note in the update's record what was made; whether anything was.
+
+    A rollback that carries makes nothing: the fallback has its own.
+    """
+    if task.update.carry:
+        return False
+    with ExitStack() as stack:
+        result = stack.enter_context(task.open_prepared("rw")).tree
+        live = stack.enter_context(task.open_live()).tree
+        base, gold = (
+            _of_gold(task, stack.enter_context(one.open(task.update.disks))) for one in (task.base, task.target)
+        )
+        hostname = (result.read(b"etc/hostname") or b"").strip().decode("utf-8", "replace") or task.name
+        with work_room(task.site, f"keys-{task.name}") as room:
+            done = make_first(UpdateTrees(base, gold, live, result), hostname, room.path)
+    if not done:
+        return False
+    crash.point("update.identity-made")
+    known = list(record.get("notes", ()))
+    notes = [*known, *(data for note in _notes(done) if (data := note_data(note)) not in known)]
+    path = record_file(task.site, task.name, task.work)
+    write(path, record_bytes({**record, "notes": notes}))
+    return True
+
+
+def _of_gold(task: OpenUpdate, opened: Disks) -> OwnDisks:
+    return OwnDisks(task.layout, {address: disk.path for address, disk in opened.items()})
+
+
+def _notes(done: FirstIdentity) -> Iterator[Note]:
+    for path in done.made:
+        yield Note("identity-made", b"/" + path, "gold has it for the first time: the server got its own")
+    for path in done.removed:
+        yield Note("identity-removed", b"/" + path, "gold's own was left out: the server's program makes another")

@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from goldroot import private
+from goldroot import files
 from goldroot.catalog import clones, updates
 from goldroot.errors import NoPermission, NotFound, TreeChanged
 from goldroot.files import Cursor, split
@@ -299,5 +299,5 @@ def _save(list_file: str, rows: Sequence[BuildRow], built: Built) -> None:
         inode, ctime = written.get(row.path, (0, 0))
         if 0 < ctime <= limit and row.path not in noted and _can_be_listed(row):
             entries.append(_ENTRY.pack(_digest(row), inode, ctime))
-    private.make_directory(os.path.dirname(list_file))
-    private.write(list_file, b"".join(entries))
+    files.make_directory(os.path.dirname(list_file))
+    files.write(list_file, b"".join(entries))

@@ -14,11 +14,20 @@ from functools import partial
 
 from goldroot import crash
 from goldroot.catalog import Clone, FoundConflict, decisions, updates
-from goldroot.conflicts import Conflict, Decisions, Remembered
+from goldroot.conflicts import Conflict, Decisions, Remembered, decisions_digest
 from goldroot.errors import Refused
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, Side, Stage, disk_side, gold_side, plan_sides, read_server, refuse_owners
+from goldroot.fleet.inputs import (
+    Server,
+    Side,
+    Stage,
+    disk_side,
+    gold_side,
+    own_addresses,
+    plan_sides,
+    read_server,
+    refuse_owners,
+)
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.memory import build_over, is_listed, memory_of, save_references
 from goldroot.fleet.update.open_update import OpenUpdate
@@ -39,7 +48,7 @@ from goldroot.hosts import (
     with_mark,
 )
 from goldroot.image import open_version
-from goldroot.merge import CLONE_SIDE, Memory, Plan, build_rows, decisions_digest, make_record, note_data, record_bytes
+from goldroot.merge import CLONE_SIDE, Memory, Plan, build_rows, make_record, note_data, record_bytes
 from goldroot.site import Site
 from goldroot.tree import BuildOptions, BuildRow, Note, build_tree, remove_tree
 

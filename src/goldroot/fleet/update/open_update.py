@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
-from goldroot.conflicts import Decision, Remembered
+from goldroot.conflicts import Decision, Remembered, decisions_text, load_decisions
 from goldroot.errors import Busy, Damaged, Refused
-from goldroot.fleet.clone_names import own_addresses
-from goldroot.fleet.inputs import Server, check_layouts, open_own, policy_of
+from goldroot.fleet.inputs import Server, check_layouts, open_own, own_addresses, policy_of
 from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
 from goldroot.image import Gold, newest_gold, open_version
 from goldroot.policy import Policy
@@ -279,8 +278,8 @@ def directory(site: Site, clone: str, work: str) -> str:
 
 def write(path: str, content: bytes) -> None:
     """A reader sees the old file or the new one."""
-    private.make_directory(os.path.dirname(path))
-    private.write(path, content)
+    files.make_directory(os.path.dirname(path))
+    files.write(path, content)
 
 
 def record_file(site: Site, clone: str, work: str) -> str:
@@ -339,7 +338,7 @@ def read_record(site: Site, clone: str, work: str) -> dict[str, Any]:
 def save_seen(site: Site, clone: str, work: str, address: str, manifest: Manifest) -> None:
     """Keep what a merge saw of a disk of the clone."""
     path = _file(site, clone, work, f"{address}.clone")
-    private.make_directory(os.path.dirname(path))
+    files.make_directory(os.path.dirname(path))
     manifest.save(path)
 
 
@@ -350,8 +349,6 @@ def load_seen(site: Site, clone: str, work: str, address: str) -> Manifest:
 
 def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decision], policy_file: str | None) -> None:
     """Keep what a merge was given, so that it can be made again."""
-    from goldroot.merge import decisions_text
-
     write(_file(site, clone, work, "decisions.json"), decisions_text(used))
     rules = _file(site, clone, work, "policy.toml")
     if policy_file:
@@ -364,8 +361,6 @@ def save_decisions(site: Site, clone: str, work: str, used: Mapping[str, Decisio
 
 def load_given(site: Site, clone: str, work: str) -> tuple[dict[str, Decision], Policy]:
     """The decisions and the policy that a merge was given."""
-    from goldroot.merge import load_decisions
-
     rules = _file(site, clone, work, "policy.toml")
     policy = Policy.load(rules) if os.path.exists(rules) else Policy.default()
     return load_decisions(_file(site, clone, work, "decisions.json")), policy

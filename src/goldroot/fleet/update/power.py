@@ -1,4 +1,4 @@
-"""A server around its switch: its trial before it, the one atomic change itself, and its stop, start, health and return.
+"""A server around its switch, where its host starts machines: its trial before it, and its stop, start, health and return.
 
 The trial starts the merged system in isolation, and compares it with what its server is now.  The switch holds the server all
 the while.
@@ -11,13 +11,13 @@ the id of the exchange that takes it back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from goldroot import crash
-from goldroot.catalog import events, updates
-from goldroot.errors import GoldrootError, HealthFailed, HostError, StillRunning
+from goldroot.catalog import updates
+from goldroot.errors import GoldrootError, HealthFailed, HostError
 from goldroot.fleet.guest import (
     NEXT_START,
     Guest,
@@ -31,17 +31,14 @@ from goldroot.fleet.guest import (
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.reconcile import finish, is_switched, settle, sync
+from goldroot.fleet.update.reconcile import finish, go_live, held, is_switched, settle
 from goldroot.hosts import (
     PREPARED,
     Around,
     Entry,
     Hold,
     NetLink,
-    change,
     exchange,
-    fenced,
-    still_running,
     utc_now,
     with_mark,
 )
@@ -63,15 +60,14 @@ DONE, RETURNED = "done", "returned"
 
 @contextmanager
 def stopped(task: OpenUpdate, stage: Stage) -> Iterator[Hold]:
-    """The server is off and held for the block; one that ran, and was not switched in it, runs again behind it.
+    """On a host that starts machines, the server is off and held for the block; one that ran, and was not switched in it, runs again
+    behind it.
 
     :raises StillRunning: it cannot be stopped; nothing was changed.
     """
-    if task.host.abilities.boots:
-        _stop(task, stage)
+    _stop(task, stage)
     try:
         with held(task) as hold:
-            crash.point(f"{task.update.kind}.held")
             yield hold
     except (GoldrootError, OSError, KeyboardInterrupt) as error:
         if _is_to_start(task):
@@ -81,7 +77,7 @@ def stopped(task: OpenUpdate, stage: Stage) -> Iterator[Hold]:
                     f"{error.meaning} It was stopped for the switch, and was not started again: {why}".strip()
                 )
         raise
-    if task.host.abilities.boots and _is_to_start(task):
+    if _is_to_start(task):
         _start_again(task)
 
 
@@ -253,57 +249,15 @@ def _back(task: OpenUpdate, by: str) -> Callable[[Entry], Entry]:
 
 def _note_event(task: OpenUpdate, what: str, why: str) -> None:
     with task.site.catalog.begin() as tx:
-        events.add(tx, what, f"clone:{task.name}", update=task.update.id, why=why)
-
-
-@contextmanager
-def held(task: OpenUpdate) -> Iterator[Hold]:
-    """:raises StillRunning: it may still be written; the error says what of it will be merged again."""
-    with ExitStack() as stack:
-        try:
-            hold = stack.enter_context(task.host.hold(task.machine_name))
-        except StillRunning as error:
-            if count := task.torn:
-                error.meaning = f"{error.meaning} {again_at_switch(count)}".strip()
-            raise
-        yield hold
-
-
-def again_at_switch(count: int) -> str:
-    """What a person is told of paths that a running server wrote while they were merged."""
-    paths = (
-        "1 path was written while it was read" if count == 1 else f"{count:,} paths were written while they were read"
-    )
-    return f"{paths}: once the server is stopped, the switch merges again, and keeps what was written last."
-
-
-def go_live(task: OpenUpdate, hold: Hold, exchanged: Callable[[Entry], Entry], at: str = "") -> None:
-    """The one atomic change, and the catalog's part of it; the clone is held all the while.
-
-    :param at: how the names of its crash points begin; the kind of the work without it.
-    :raises StillRunning: somebody started it all the same.
-    """
-    at = at or task.update.kind
-    task.set_state("switching")
-    crash.point(f"{at}.switching")
-    task.fence()
-    if reason := hold.broken():
-        raise still_running(task.machine_name, reason)
-    generation = task.clone.generation
-    change(task.host, task.machine_name, lambda entry: fenced(exchanged(entry), generation), task.places)
-    crash.point(f"{at}.switched")
-    sync(task.site, task.name)
-    crash.point(f"{at}.switch-noted")
+        tx.event(what, f"clone:{task.name}", update=task.update.id, why=why)
 
 
 def try_out(task: OpenUpdate, stage: Stage) -> Tried:
-    """Start the prepared system, where the site wants that and the host can, and compare.
+    """Start the prepared system on a host that can try one, and compare.
 
     Nothing of it reaches the server's disks or a network.  What is only different is told.
     """
     running = task.site.config.image(task.clone.image).running
-    if running.trial != "boot" or not task.host.abilities.trials:
-        return Tried((), (), ())
     stage(f"{task.name}: the new system is tried")
     before = _now(task)
     links, lacks = _around(task, before)
@@ -318,8 +272,8 @@ def try_out(task: OpenUpdate, stage: Stage) -> Tried:
     tried = replace(tried, different=[*map(str, lacks), *tried.different])
     task.tell(trial={"different": list(tried.different)})
     with task.site.catalog.begin() as tx:
-        events.add(
-            tx, "tried", f"clone:{task.name}", update=task.update.id, wrong=list(tried.wrong),
+        tx.event(
+            "tried", f"clone:{task.name}", update=task.update.id, wrong=list(tried.wrong),
             different=list(tried.different), journal=list(tried.journal),
         )  # fmt: skip
     return tried

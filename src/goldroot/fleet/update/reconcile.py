@@ -1,4 +1,4 @@
-"""Bringing the catalog back to the truth, before anything else is done with a clone.
+"""A switch, and bringing the catalog to the truth: behind it, and before anything else is done with a clone.
 
 The entry says which disks are live and whose work made them; the catalog follows it (:mod:`.entry_says`).  A switch
 that was cut off behind its one atomic change is finished here, by whichever command comes next to this clone.
@@ -6,35 +6,39 @@ that was cut off behind its one atomic change is finished here, by whichever com
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from goldroot import crash
-from goldroot.catalog import (
-    Clone,
-    GoldVersion,
-    Tx,
-    Update,
-    clones,
-    copies,
-    events,
-    fallbacks,
-    gold,
-    now,
-    readings,
-    updates,
-)
-from goldroot.errors import GoldrootError, Refused
+from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, fallbacks, gold, now, updates
+from goldroot.counted import counted
+from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
-from goldroot.fleet.clone_names import check_clone_name
-from goldroot.fleet.guest import NEXT_START
+from goldroot.fleet.guest import (
+    NEXT_START,
+)
 from goldroot.fleet.inputs import read_switched
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
-from goldroot.hosts import LIVE, PREPARED, Entry, Host, Mark, find_entry, own_disks, set_of, with_mark
-from goldroot.site import DiskRegister, Site, sweep_rooms
+from goldroot.fleet.update.open_update import OpenUpdate
+from goldroot.hosts import (
+    LIVE,
+    PREPARED,
+    Entry,
+    Hold,
+    Host,
+    Mark,
+    change,
+    fenced,
+    find_entry,
+    own_disks,
+    set_of,
+    still_running,
+    with_mark,
+)
+from goldroot.site import DiskRegister, Site, check_clone_name, sweep_rooms
 
 #: How long a command waits for another one on the same clone, in seconds.
 WAIT = 5.0
@@ -194,7 +198,7 @@ def _store(tx: Tx, before: Rows, after: Rows, until: str) -> None:
     if (clone.state, clone.last) != (was.state, was.last):
         clones.follow(tx, clone.name, state=clone.state, last=clone.last)
     if clone.state != was.state:
-        events.add(tx, "clone-found", f"clone:{clone.name}", was=was.state, now=clone.state)
+        tx.event("clone-found", f"clone:{clone.name}", was=was.state, now=clone.state)
 
 
 def _follow_publishes(
@@ -244,10 +248,10 @@ def finish(site: Site, update: Update) -> None:
     open_update.forget_rows(site, update.clone, update.work)
     with site.catalog.begin() as tx:
         if not updates.get(tx, update.id).ended:
-            readings.forget(tx, update.clone) if reading is None else reading.note(tx, update.clone)
+            clones.forget_reading(tx, update.clone) if reading is None else reading.note(tx, update.clone)
             updates.set_state(tx, update.id, "done", error="")
             if update.kind == "rollback":
-                events.add(tx, "rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
+                tx.event("rolled-back", f"clone:{update.clone}", update=update.id, to_version=update.to_version)
     crash.point(f"{update.kind}.noted")
 
 
@@ -307,3 +311,44 @@ def is_switched(site: Site, update: Update) -> bool:
     entry = site.host_named(clone.host).find(clone.machine)
     mark = None if entry is None else entry.marks.get(LIVE)
     return mark is not None and mark.by == update.work
+
+
+# -- the switch itself
+
+
+@contextmanager
+def held(task: OpenUpdate) -> Iterator[Hold]:
+    """:raises StillRunning: it may still be written; the error says what of it will be merged again."""
+    with ExitStack() as stack:
+        try:
+            hold = stack.enter_context(task.host.hold(task.machine_name))
+        except StillRunning as error:
+            if count := task.torn:
+                error.meaning = f"{error.meaning} {again_at_switch(count)}".strip()
+            raise
+        yield hold
+
+
+def again_at_switch(count: int) -> str:
+    """What a person is told of paths that a running server wrote while they were merged."""
+    paths = counted(count, "path was written while it was read", "paths were written while they were read")
+    return f"{paths}: once the server is stopped, the switch merges again, and keeps what was written last."
+
+
+def go_live(task: OpenUpdate, hold: Hold, exchanged: Callable[[Entry], Entry], at: str = "") -> None:
+    """The one atomic change, and the catalog's part of it; the clone is held all the while.
+
+    :param at: how the names of its crash points begin; the kind of the work without it.
+    :raises StillRunning: somebody started it all the same.
+    """
+    at = at or task.update.kind
+    task.set_state("switching")
+    crash.point(f"{at}.switching")
+    task.fence()
+    if reason := hold.broken():
+        raise still_running(task.machine_name, reason)
+    generation = task.clone.generation
+    change(task.host, task.machine_name, lambda entry: fenced(exchanged(entry), generation), task.places)
+    crash.point(f"{at}.switched")
+    sync(task.site, task.name)
+    crash.point(f"{at}.switch-noted")

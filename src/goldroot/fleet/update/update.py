@@ -1,33 +1,60 @@
-"""Updates of clones: begun, gone on with, cancelled."""
+"""An update of a clone: begun or gone on with, as a workflow whose steps are each done again after a crash without harm.
+
+::
+
+    merge ----> prove ----> switch ----> note ----> done
+      |                       |            |
+      |                       |            +------> returned: it did not come up well, and is back
+      +--> needs-review <-----+        the workflow ends there: it never waits for a person
+
+The state of a workflow carries the clone, the update's number and the attempt, which shuts earlier ones out; ``outcome`` is set once
+the rest is to be passed over.
+
+The key of its run in the durable engine is ``KIND:CLONE:WORK:ATTEMPT``.  A command that was killed leaves its run unfinished: the same
+command again goes on with it.  But another command may have ended the work meanwhile (a cancel, a rollback that found the switch
+done, a deletion), or a new attempt may have taken its place; its run is removed by the next command that has to do with runs.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from goldroot import crash
-from goldroot.catalog import Update, clones, decisions, images, updates
-from goldroot.errors import NotFound, Refused
+from goldroot.catalog import Tx, Update, clones, decisions, updates
+from goldroot.errors import Busy, GoldrootError, NoSpace, Refused
 from goldroot.fleet.inputs import Stage, silent
-from goldroot.fleet.update import open_update
+from goldroot.fleet.update.checks import prove
+from goldroot.fleet.update.entry_says import has_switched
 from goldroot.fleet.update.kept import Pruned, prune_beyond
-from goldroot.fleet.update.merge import refuse_full
-from goldroot.fleet.update.open_update import active_clone, target_of, why_it_stays
-from goldroot.fleet.update.power import RETURNED, health_failed
-from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
-from goldroot.fleet.update.runs import engine_of, noted_work, run_prefix
-from goldroot.fleet.update.steps import DONE, REVIEW, update_workflow
+from goldroot.fleet.update.merge import empty_prepared, merge_update, refuse_full, still_good
+from goldroot.fleet.update.open_update import (
+    Golds,
+    OpenUpdate,
+    active_clone,
+    open_update,
+    record_file,
+    remembered,
+    target_of,
+    why_it_stays,
+)
+from goldroot.fleet.update.power import RETURNED, come_up, health_failed, stopped
+from goldroot.fleet.update.reconcile import clear, clone_lock, go_live, held, is_switched, reconcile
+from goldroot.hosts import PREPARED, exchange, utc_now
+from goldroot.image import check_genuine
 from goldroot.run import find
-from goldroot.site import Site
-from goldroot.workflow import Engine, Workflow, load_engine
+from goldroot.site import Site, boots_by_record, keep_reserve, make_bootable
+from goldroot.tree import FULL
+from goldroot.workflow import Engine, Step, Workflow, open_engine
 
-if TYPE_CHECKING:
-    from goldroot.fleet.parallel import Outcomes, Tell
+NOTHING, REVIEW, DONE = "nothing-to-do", "needs-review", "done"
+#: How a work stands (:attr:`Update.stands`) whose command, given again, says what came of it.
+TOLD = ("done", "returned")
 
-NOTHING = "nothing-to-do"
+Act = Callable[[OpenUpdate, Stage], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +120,8 @@ def _to_go_on_with(site: Site, engine: Engine, name: str, to: int | None, stage:
     look_for_programs()
     if going is None:
         refuse_full(site, clone)
-        going = _begin(site, name, target)
+        with site.catalog.begin() as tx:
+            going = updates.begin(tx, name, target)
     _refuse_other(site, going, to)
     return going
 
@@ -101,39 +129,6 @@ def _to_go_on_with(site: Site, engine: Engine, name: str, to: int | None, stage:
 def _said(one: Pruned) -> str:
     what = f"fallback {one.fallback.id} (gold {one.fallback.from_version})"
     return f"{what} is pruned" if one.error is None else f"{what} is to be pruned, and cannot be yet: {one.error.brief}"
-
-
-def run_updates(
-    root: str, names: Sequence[str], to: int | None = None, *, jobs: int = 1, stop_after: int = 0,
-    tell: Tell | None = None,
-) -> Outcomes[Outcome]:  # fmt: skip
-    """:func:`run_update` for many clones of the site at ``root``, see :func:`goldroot.fleet.parallel.on_each`.
-
-    Each process has an engine of its own: an executor of DBOS is one process.  They share the databases as commands do
-    that are given in two terminals: one writes at a time, and the lock of a clone keeps all others from it.
-    """
-    from goldroot.fleet.parallel import on_each
-
-    if jobs > 1:
-        load_engine()  # once, before there are copies of this process
-
-    @contextmanager
-    def opened() -> Iterator[Callable[[str], Outcome]]:
-        with closing(Site.open(root)) as site, engine_of(site) as engine:
-            yield lambda name: run_update(site, engine, name, to)
-
-    return on_each(names, opened, jobs=jobs, stop_after=stop_after, tell=tell)
-
-
-def chosen_clones(site: Site, image: str | None = None) -> list[str]:
-    """The clones in use, by name: of one image, or all.
-
-    :raises NotFound: no such image.
-    """
-    with site.catalog.read() as tx:
-        if image is not None:
-            images.get(tx, image)
-        return [clone.name for clone in clones.every(tx, image) if clone.state == "active"]
 
 
 def look_for_programs() -> None:
@@ -166,11 +161,6 @@ def finish_noted(site: Site, engine: Engine, kind: str, name: str, make: Callabl
         return None
     engine.run(make(), pending.key, pending.state)
     return outcome_of(site, row.id, row.stands)
-
-
-def _begin(site: Site, name: str, to: int) -> Update:
-    with site.catalog.begin() as tx:
-        return updates.begin(tx, name, to)
 
 
 def _refuse_other(site: Site, update: Update, to: int | None) -> None:
@@ -224,7 +214,7 @@ def _outcome(site: Site, update: Update, outcome: str) -> Outcome:
     if outcome == REVIEW:
         with site.catalog.read() as tx:
             left = len(decisions.conflicts_of(tx, update.id, state="open"))
-    record = open_update.record_file(site, update.clone, update.work)
+    record = record_file(site, update.clone, update.work)
     told = update.told
     return Outcome(
         update.clone, outcome, update.id, update.from_version, update.to_version, left,
@@ -244,74 +234,171 @@ def _used(site: Site, update: Update) -> list[dict[str, Any]]:
     return used_answers(site, update.image, update.told["answers"])
 
 
-def cancelled_update(site: Site, name: str) -> Update:
-    """The newest update or rollback of a clone, which was given up."""
-    with site.catalog.read() as tx:
-        last = updates.latest(tx, name)
-    assert last is not None  # the caller knows that one was given up
-    return last
+# -- its runs
 
 
-def cancel_update(site: Site, name: str) -> Update:
-    """Give up the update or rollback of a clone that is in flight; its disks go, the server stays as it is.
+@contextmanager
+def engine_of(site: Site) -> Iterator[Engine]:
+    """The site's durable engine, closed at the end of the block; the runs of works that have ended go then.
 
-    :raises Refused: there is none, or it has switched already; where only the catalog's word of that is missing, that is
-        brought up.
+    :raises NoSpace: there is no room for the files of one who writes.
     """
-    with clone_lock(site, name, f"cancel of the update of {name}"):
-        sync(site, name)
-        _refuse_switched(site, name)
-        cut_off = clear_cancelled(site, name)
-        settled = reconcile(site, name)
-        with site.catalog.read() as tx:
-            clones.get(tx, name)
-            going = updates.in_flight(tx, name)
-        if going is None and cut_off is not None:
-            return cut_off
-        if going is None:
-            done = f": {settled.kind} {settled.id} had switched already, and is done" if settled else ""
-            raise Refused(f"no update of {name} is in flight{done}", meaning="Nothing was changed.")
-        with site.catalog.begin() as tx:
-            clones.fence(tx, name)
-            ended = updates.set_state(tx, going.id, "cancelled")
-        crash.point("update.cancelled")
-        clear_cancelled(site, name)
-        settle(site, name)
-        return ended
+    site.catalog.check_writable()  # the engine's database is a file beside it, and its error would say less
+    keep_reserve(site)
+    with _opened(site) as engine:
+        yield engine
+        close_ended(site, engine)
 
 
-def waiting_update(site: Site, name: str) -> Update | None:
-    """The clone's update in flight; one that has switched already counts as none."""
-    with site.catalog.read() as tx:
-        going = updates.in_flight(tx, name)
-    return None if going is None or is_switched(site, going) else going
+def close_ended_runs(site: Site) -> None:
+    """:func:`close_ended`, for a command that runs nothing: the engine's code is loaded only where something is to go."""
+    with _opened(site) as engine:
+        close_ended(site, engine)
 
 
-def plan_cancel(site: Site, name: str) -> Update:
-    """What :func:`cancel_update` would give up.
+def close_ended(site: Site, engine: Engine) -> None:
+    """Remove the runs of works that have ended, and those that a later attempt took the place of.
 
-    :raises Refused: as that. :raises NotFound: none is in flight.
+    A run that the same command again will report is left to it.  What keeps a run from going is not an error of the
+    command, which has done its work: the next one removes it.
     """
-    _refuse_switched(site, name)
-    if (found := waiting_update(site, name)) is None:
-        raise NotFound(f"no update of {name} is in flight")
-    return found
+    with suppress(GoldrootError, OSError):
+        for key in engine.unfinished():
+            if _is_nobodys(site, key):
+                with suppress(Busy):  # the command that ended the work is at its own end
+                    engine.forget(key)
 
 
-def _refuse_switched(site: Site, name: str) -> None:
-    """:raises Refused: its update or rollback has switched, and is not at its end: it goes on, or back, but not away."""
+def run_prefix(update: Update) -> str:
+    """How the keys of an update's runs begin; the number of the attempt follows."""
+    return f"{update.kind}:{update.clone}:{update.work}:"
+
+
+def noted_work(tx: Tx, name: str) -> Update | None:
+    """The newest work of a clone, or the one that it undid, where that is done: the same command again says so."""
+    row = updates.latest(tx, name)
+    if row is not None and row.told.get("returns"):
+        row = updates.of_work(tx, str(row.told["returns"]))
+    return row if row is not None and row.stands in TOLD else None
+
+
+@contextmanager
+def _opened(site: Site) -> Iterator[Engine]:
+    with open_engine(site.config.catalog or site.path("workflow.sqlite"), site.path("locks")) as engine:
+        yield engine
+
+
+def _is_nobodys(site: Site, key: str) -> bool:
+    """Whether no command will go on with a run."""
+    _, clone, work, attempt = key.split(":")
     with site.catalog.read() as tx:
-        going = updates.in_flight(tx, name)
-    if going is None or not is_left(going) or not is_switched(site, going):
-        return
-    if going.told.get("returned_by"):
-        where = f"It did not come up well, and is on its way back to gold {going.from_version}"
-        then = ""
-    else:
-        where = f"It has the disks of gold {going.to_version}, and nobody has asked yet how it does with them"
-        then = f"; it goes back by itself where it does not do well. To go back all the same, then: goldroot rollback {name}"
-    raise Refused(
-        f"{going.kind} {going.id} of {name} has switched already ({going.stands}): it cannot be cancelled",
-        meaning=f"{where}. Nothing was changed.",
-        todo=f"Finish it: {going.goes_on}{then if going.kind == 'update' else ''}",
+        row, noted = updates.of_work(tx, work), noted_work(tx, clone)
+    if row is None or attempt != str(row.attempt):
+        return True
+    return row.ended and row != noted
+
+
+# -- its steps
+
+
+def update_workflow(site: Site, stage: Stage) -> Workflow:
+    """The steps of an update."""
+    return workflow_of(
+        "update", site, stage, (("merge", merge), ("prove", _prove), ("switch", switch), ("note", come_up))
     )
+
+
+def workflow_of(name: str, site: Site, stage: Stage, acts: tuple[tuple[str, Act], ...]) -> Workflow:
+    """A workflow of acts on a task; each returns the outcome, or "" to go on."""
+    golds: Golds = {}  # of the versions that the work holds until its end: opened by one step for all
+
+    def step(act: Act) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def do(state: dict[str, Any]) -> dict[str, Any]:
+            if state.get("outcome"):
+                return {}
+            task = open_update(site, state["update"], state["attempt"], golds)
+            try:
+                outcome = act(task, stage)
+            except (GoldrootError, OSError) as error:
+                tidy(task, error)
+                if isinstance(error, GoldrootError):
+                    note_error(task, error)
+                raise
+            return {"outcome": outcome} if outcome else {}
+
+        return do
+
+    return Workflow(name, tuple(Step(word, step(act)) for word, act in acts))
+
+
+def tidy(task: OpenUpdate, error: Exception) -> None:
+    """Where there was no room, what was prepared goes at once: a full file system must not stay full."""
+    if isinstance(error, NoSpace) or (isinstance(error, OSError) and error.errno in FULL):
+        with suppress(GoldrootError, OSError):
+            if not is_switched(task.site, task.update):
+                empty_prepared(task)
+                clear(task.site, task.clone, task.update)
+
+
+def note_error(task: OpenUpdate, error: GoldrootError) -> None:
+    """Say in the catalog why an update stands where it stands."""
+    with task.site.catalog.begin() as tx:
+        known = updates.get(tx, task.update.id)
+        if not known.ended:
+            updates.set_state(tx, known.id, known.state, error=error.brief)
+
+
+def merge(task: OpenUpdate, stage: Stage) -> str:
+    """Merge onto new disks in set 5."""
+    if has_switched(task.clone, task.update):
+        return ""
+    for gold in (task.base, task.target):
+        check_genuine(gold)
+    return REVIEW if merge_update(task, stage, live=True) else ""
+
+
+def _prove(task: OpenUpdate, stage: Stage) -> str:
+    """Rebuild, migrate, check, try; on disks that are made again, where a migration was cut off on these."""
+    if has_switched(task.clone, task.update):
+        return ""
+    if task.update.migration == "begun" and merge_update(task, stage, live=True):
+        return REVIEW
+    prove(task, stage, trial=True)
+    return ""
+
+
+def switch(task: OpenUpdate, stage: Stage) -> str:
+    """Stop the clone, merge again what was written since, and make the new system the live one; or go back to review.
+
+    :raises StillRunning: the clone may still be written; nothing was changed.
+    :raises ChecksFailed: what was merged again does not pass.
+    """
+    if has_switched(task.clone, task.update):
+        return ""
+    with stopped(task, stage) if task.host.abilities.boots else held(task) as hold:
+        crash.point("update.held")
+        crash.point("update.stopped")
+        good = still_good(task, remembered(task.site, task.clone.image), stage, live=False)
+        # Merged again in here, and killed before that was proved: a migration that was cut off needs other disks.
+        again = task.update.state == "merged"
+        if not good or (again and task.update.migration == "begun"):
+            if merge_update(task, stage, live=False):
+                return REVIEW
+            again = True
+        if again:
+            prove(task, stage)
+        _make_bootable(task, stage)
+        crash.point("update.before-switch")
+        go_live(task, hold, lambda entry: exchange(entry, PREPARED, task.work, "kept", since=utc_now()))
+    return ""
+
+
+def _make_bootable(task: OpenUpdate, stage: Stage) -> None:
+    """The boot record of a root of the server's own, after the last write to its files; before the switch, or nothing boots."""
+    own = task.update.disks
+    if not boots_by_record(task.host, task.layout, own):
+        return
+    linked = [disk.address for disk in task.layout.disks if disk.address not in own]
+    with task.open_prepared("rw") as server:
+        for note in make_bootable(task.host, task.machine_name, task.layout, server.opened, linked):
+            stage(f"{task.name}: {note.text}")

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 
 from goldroot import crash
 from goldroot.errors import Damaged, Refused
-from goldroot.hosts.changes import check_entry
 from goldroot.hosts.directory.host import BEFORE, DirectoryHost, is_definition
-from goldroot.hosts.entryfile import encode
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.port import Entry
-from goldroot.hosts.storefiles import Label, store_errors, sync_directory, write_whole
+from goldroot.hosts.sets import check_entry
+from goldroot.hosts.storefiles import Label, encode, store_errors, sync_directory, write_whole
 from goldroot.tree import remove_tree
 
 #: What is kept of the definitions.

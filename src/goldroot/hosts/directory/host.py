@@ -78,7 +78,7 @@ def is_definition(name: str) -> bool:
 
 
 class Directories:
-    """The bytes of disks, see :class:`goldroot.hosts.storefiles.DiskBytes`."""
+    """The bytes of disks, see :class:`goldroot.hosts.parts.DiskBytes`."""
 
     forms = (FORM,)
     sealed_forms = (FORM,)

@@ -40,7 +40,7 @@ _SEALED_MODE = 0o440
 
 
 class Images:
-    """The bytes of disks, see :class:`goldroot.hosts.storefiles.DiskBytes`.
+    """The bytes of disks, see :class:`goldroot.hosts.parts.DiskBytes`.
 
     :param with_hashes: sealed disks get a tree of hashes that a guest can check them by.
     :param group: a group's number, which may do with a disk's file what its owner may; ``None``: nobody else.

@@ -20,16 +20,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import Damaged, HostError, Refused, Unreachable
-from goldroot.hosts.addresses import check_entry_name, is_live
-from goldroot.hosts.changes import reads_as
 from goldroot.hosts.entries import Entries
-from goldroot.hosts.entryfile import decode, encode, token_of
 from goldroot.hosts.libvirt.daemon import Daemon, ReplyLost
 from goldroot.hosts.libvirt.domain import Ours, drives_of, entry_of, others_of, redefined
 from goldroot.hosts.port import Applied, Entry
-from goldroot.hosts.storefiles import beside_of, put_in_place, store_errors, write_beside, write_whole
+from goldroot.hosts.sets import check_entry_name, is_live, reads_as
+from goldroot.hosts.storefiles import (
+    beside_of,
+    decode,
+    encode,
+    put_in_place,
+    store_errors,
+    token_of,
+    write_beside,
+    write_whole,
+)
 from goldroot.ids import new_id
 
 FORMER, DEFINED = "domain.xml", "defined.xml"
@@ -138,7 +145,7 @@ class DomainEntries(Entries):
         with self.locked():
             text = self.text(name)
             if text is not None and self._is_damaged(name):
-                private.write(os.path.join(self._directory, f"{name}.xml.damaged-{new_id()}"), text.encode())
+                files.write(os.path.join(self._directory, f"{name}.xml.damaged-{new_id()}"), text.encode())
                 self._daemon.undefine(self.domain(name))
         super().give_up(name)
 
@@ -176,8 +183,8 @@ class DomainEntries(Entries):
                 raise self._foreign(entry.name) if isinstance(error, Refused) else error from None
             crash.point("host.libvirt.defined")
             put_in_place(beside, path)
-        private.make_directory(os.path.dirname(self._kept(entry.name, DEFINED)))
-        private.write(self._kept(entry.name, DEFINED), now.encode())
+        files.make_directory(os.path.dirname(self._kept(entry.name, DEFINED)))
+        files.write(self._kept(entry.name, DEFINED), now.encode())
         self._forget(entry.name, FORMER)
         return token_of(now.encode())
 
@@ -196,8 +203,8 @@ class DomainEntries(Entries):
         write_whole(self._path(entry.name), content)
         crash.point("host.libvirt.put-away")
         if text is not None:
-            private.make_directory(os.path.dirname(self._kept(entry.name, FORMER)))
-            private.write(self._kept(entry.name, FORMER), text.encode())
+            files.make_directory(os.path.dirname(self._kept(entry.name, FORMER)))
+            files.write(self._kept(entry.name, FORMER), text.encode())
             self._forget(entry.name, DEFINED)  # before: who finds neither takes nothing for somebody else's act
             self._daemon.undefine(self.domain(entry.name))
         return token_of(content)

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreachable
 from goldroot.guest.initramfs import PARAMETER, hashes_at
-from goldroot.hosts.addresses import is_live
 from goldroot.hosts.inuse import entry_lock, new_note
 from goldroot.hosts.libvirt.account import account_of
 from goldroot.hosts.libvirt.booting import Booted, Told, boot_files, prepare, remove
@@ -38,6 +37,7 @@ from goldroot.hosts.qemu.arguments import Drive, board_of
 from goldroot.hosts.qemu.cards import bridged, card_of_ports, refuse_taken
 from goldroot.hosts.qemu.emulated import EmulatedHost, Shape
 from goldroot.hosts.qemu.monitor import links_of, run_inside
+from goldroot.hosts.sets import is_live
 from goldroot.hosts.storefiles import Label, Labels
 from goldroot.run import Done
 

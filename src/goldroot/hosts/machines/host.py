@@ -7,13 +7,15 @@ lock as long as the machine lives.  So "does it run" is asked of the kernel, and
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goldroot.errors import HostError, Unreachable
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.trying import TryingHost
-from goldroot.hosts.storefiles import DiskBytes
+
+if TYPE_CHECKING:
+    from goldroot.hosts.parts import DiskBytes
 
 
 class MachineHost(TryingHost):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from goldroot.errors import BadInput
-from goldroot.hosts.addresses import place_of
 from goldroot.hosts.machines.powered import Given
+from goldroot.hosts.sets import place_of
 
 
 def usual_paths() -> dict[str, list[str]]:

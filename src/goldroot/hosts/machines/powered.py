@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from goldroot.errors import Busy, Refused
-from goldroot.hosts.addresses import is_live, still_running
 from goldroot.hosts.filehost import FileHost, live_of
 from goldroot.hosts.inuse import Note, entry_lock, utc_now
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.port import Access, Entry
+from goldroot.hosts.sets import is_live, still_running
 from goldroot.hosts.storefiles import Label
 from goldroot.tree import remove_tree
 

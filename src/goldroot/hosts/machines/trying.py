@@ -14,12 +14,12 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from goldroot.errors import GoldrootError, HostError, Refused
-from goldroot.hosts.addresses import standing
 from goldroot.hosts.inuse import Note, disk_lock, utc_now
 from goldroot.hosts.machines import control
 from goldroot.hosts.machines.console import last_lines
 from goldroot.hosts.machines.powered import Given, PoweredHost
 from goldroot.hosts.port import NOTHING_AROUND, Around, Entry
+from goldroot.hosts.sets import standing
 from goldroot.run import Done
 from goldroot.tree import remove_tree
 

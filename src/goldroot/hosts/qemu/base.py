@@ -9,11 +9,10 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from goldroot.errors import Damaged
 from goldroot.guest.initramfs import GuestDisk, hashes_at
-from goldroot.hosts.addresses import LIVE, check_disk_id, check_place, is_live, place_of, still_running
 from goldroot.hosts.filehost import FileHold, FileHost
 from goldroot.hosts.images import Images, verity
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
@@ -22,7 +21,11 @@ from goldroot.hosts.port import Access, Entry, Opened, Use, View
 from goldroot.hosts.qemu import kvm
 from goldroot.hosts.qemu.arguments import Drive, board_of
 from goldroot.hosts.qemu.locks import kept_from_qemu
-from goldroot.hosts.storefiles import EntryKeeper, Label, LabelKeeper, OpenedDisk
+from goldroot.hosts.sets import LIVE, check_disk_id, check_place, is_live, place_of, still_running
+from goldroot.hosts.storefiles import Label, OpenedDisk
+
+if TYPE_CHECKING:
+    from goldroot.hosts.parts import EntryKeeper, LabelKeeper
 
 
 @dataclass(frozen=True)

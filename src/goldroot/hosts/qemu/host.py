@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from goldroot.errors import GoldrootError, HostError, Refused, Unreachable
-from goldroot.hosts.addresses import still_running
 from goldroot.hosts.inuse import entry_lock
 from goldroot.hosts.machines import MachineHost
 from goldroot.hosts.network import Network, checked
@@ -15,6 +14,7 @@ from goldroot.hosts.port import NetLink, Power
 from goldroot.hosts.qemu import live, monitor
 from goldroot.hosts.qemu.base import ImageConfig
 from goldroot.hosts.qemu.emulated import EmulatedHost
+from goldroot.hosts.sets import still_running
 from goldroot.run import Done
 
 

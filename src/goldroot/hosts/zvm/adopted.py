@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import Damaged
 from goldroot.hosts.port import Mark
 
@@ -49,7 +49,7 @@ class Adopted:
             "entries": {name: {digit: asdict(mark) for digit, mark in marks.items()} for name, marks in both.entries.items()},
             "labels": dict(both.labels),
         }  # fmt: skip
-        private.write(self._path, json.dumps(data, indent=1).encode() + b"\n")
+        files.write(self._path, json.dumps(data, indent=1).encode() + b"\n")
         self._read = both
 
     def _load(self) -> Taken:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from goldroot.errors import BadInput, Refused
-from goldroot.hosts.addresses import LIVE, new_disk_id
 from goldroot.hosts.port import Mark
+from goldroot.hosts.sets import LIVE, new_disk_id
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.doctor import Asked, Point, examined
 from goldroot.hosts.zvm.doctor_guest import QUESTIONS

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import BadInput, Refused, UsageError
-from goldroot.hosts.addresses import check_entry_name
+from goldroot.hosts.sets import check_entry_name
 from goldroot.hosts.zvm.booting import Booting
 from goldroot.hosts.zvm.cp import Cp, Vmcp
 from goldroot.hosts.zvm.dasd import BY_PATH, Dasds
@@ -186,7 +186,7 @@ def _password(config: ZvmConfig, root: str) -> str:
             return os.environ[PASSWORD]
         raise UsageError("there is no password for SMAPI", todo=f"Name a password_file, or set {PASSWORD}.")
     path = os.path.join(root, config.password_file)
-    if private.is_loose(path):
+    if files.is_loose(path):
         raise Refused(f"the password file {path!r} may be read by others than its owner", todo=f"chmod 600 {path}")
     try:
         with open(path, encoding="latin-1") as file:

@@ -12,10 +12,10 @@ from functools import partial
 
 from goldroot import crash
 from goldroot.errors import BadInput, HostError, NotFound, Refused
-from goldroot.hosts.addresses import check_entry_name
-from goldroot.hosts.changes import check_entry, differences, reads_as
-from goldroot.hosts.entries import check_change, check_links, taken_over, work_of
+from goldroot.hosts.differences import differences, taken_over
+from goldroot.hosts.entries import check_change, check_links, work_of
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged, Role
+from goldroot.hosts.sets import check_entry, check_entry_name, reads_as
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import Damaged, HostError
-from goldroot.hosts.addresses import check_disk_id
+from goldroot.hosts.sets import check_disk_id
 from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.reading import Extent
 
@@ -91,8 +91,8 @@ class ExtentsFile:
         self._path = path
 
     def create(self) -> None:
-        private.make_directory(os.path.dirname(self._path))
-        private.prepare(self._path)
+        files.make_directory(os.path.dirname(self._path))
+        files.prepare(self._path)
         with self._open() as database:
             database.execute(_TABLE)
 

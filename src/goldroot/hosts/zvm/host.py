@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from goldroot import crash
 from goldroot.errors import BadInput, Damaged, Refused, StillRunning
-from goldroot.hosts.addresses import check_address, check_disk_id, check_entry_name, is_live, place_of
-from goldroot.hosts.entries import address_taken, refuse_linked, where
+from goldroot.hosts.differences import address_taken
+from goldroot.hosts.entries import refuse_linked, where
 from goldroot.hosts.filehost import FileHold, FileHost, live_of
 from goldroot.hosts.inuse import InUse, disk_lock, entry_lock, new_note
 from goldroot.hosts.port import Abilities, Access, Disk, DiskInfo, Entry, NewDisk, Power, SystemDisk, View
+from goldroot.hosts.sets import check_address, check_disk_id, check_entry_name, is_live, place_of
 from goldroot.hosts.storefiles import Exact, Label
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.asking import Asking

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 
 from goldroot.errors import BadInput
-from goldroot.hosts.addresses import SETS, check_entry_name
 from goldroot.hosts.port import Role
+from goldroot.hosts.sets import SETS, check_entry_name
 from goldroot.zvm.directory import address_of
 
 _USER = re.compile(r"[A-Z0-9@#$_-]{1,8}")

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from goldroot.errors import NotFound
-from goldroot.hosts.addresses import LIVE, is_live
-from goldroot.hosts.changes import with_mark
 from goldroot.hosts.port import Entry, Role, State
+from goldroot.hosts.sets import LIVE, is_live, with_mark
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.plan_steps import (
     PLANNED,

@@ -11,9 +11,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from goldroot.errors import Refused
-from goldroot.hosts.addresses import LIVE, PREPARED, is_live, place_of, set_of
-from goldroot.hosts.changes import exchange, free_set, park, with_links, with_mark
 from goldroot.hosts.port import Entry, Mark
+from goldroot.hosts.sets import (
+    LIVE,
+    PREPARED,
+    exchange,
+    free_set,
+    is_live,
+    park,
+    place_of,
+    set_of,
+    with_links,
+    with_mark,
+)
 from goldroot.hosts.zvm.plan_check import said
 from goldroot.hosts.zvm.plan_moves import Around, Moves
 from goldroot.hosts.zvm.plan_steps import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from goldroot.hosts.addresses import place_of
+from goldroot.hosts.sets import place_of
 
 #: Bytes of a cylinder of a 3390 in blocks of 4 KiB: 15 tracks of 12 blocks.
 CYLINDER = 15 * 12 * 4096

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 
-from goldroot import crash, private
+from goldroot import crash, files
 from goldroot.errors import HostError, Refused, StillRunning
 from goldroot.hosts.storefiles import write_whole
 from goldroot.hosts.zvm.limits import Places
@@ -42,7 +42,7 @@ class Guests:
 
     def create(self) -> None:
         """Make the directory; what is there stays."""
-        private.make_directory(self._folder)
+        files.make_directory(self._folder)
 
     def is_on(self, user: str) -> bool:
         """Whether a guest is logged on, or on its way out."""

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from goldroot.errors import BadInput, Damaged
-from goldroot.hosts.addresses import is_live
-from goldroot.hosts.changes import check_entry
 from goldroot.hosts.port import Access, Disk, Entry, Link, Role
+from goldroot.hosts.sets import check_entry, is_live
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.records import Said, read
 from goldroot.zvm import directory as source

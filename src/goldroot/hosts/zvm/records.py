@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from goldroot.hosts.addresses import SETS
 from goldroot.hosts.port import Entry, Mark, Role, State
+from goldroot.hosts.sets import SETS
 
 #: The first words of each record.
 SIGN = "* GOLDROOT"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from goldroot.hosts.addresses import is_live, set_of
+from goldroot.hosts.sets import is_live, set_of
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.reading import Extent, Standing, extent_of
 from goldroot.zvm import directory as source

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from goldroot.errors import Refused
-from goldroot.hosts.addresses import is_live
 from goldroot.hosts.port import Access, Entry, Link, Role
+from goldroot.hosts.sets import is_live
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.reading import Standing, access_of
 from goldroot.hosts.zvm.records import is_ours, written

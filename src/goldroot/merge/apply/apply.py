@@ -19,7 +19,7 @@ from goldroot.merge.compare.parts import (
     joined,
 )
 from goldroot.merge.decide.verdict import NO_SIDE, UnitVerdict, Want, want_of
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
 from goldroot.merge.plan import Plan
 from goldroot.tree import (
     INLINE,

@@ -130,6 +130,26 @@ class Comparison:
         units = tuple(self.part.place(path).rstrip(b"/") + b"/" for path in self.units)
         return any(top.startswith(units) for top in special.tops)
 
+    @property
+    def has_removed(self) -> bool:
+        """Whether base has a path, or a state unit, that neither gold nor the clone has any more."""
+        return any(
+            base is not None and gold is None and clone is None for base, gold, clone in self.deltas.values()
+        ) or (any(unit.present == [True, False, False] for unit in self.units.values()))
+
+    @property
+    def has_changed_twice(self) -> bool:
+        """Whether the clone changed the content of a file that gold does not have as it was in base."""
+        return any(
+            base is not None
+            and base.kind == FILE
+            and clone is not None
+            and clone.kind == FILE
+            and clone.content != base.content
+            and (gold is None or gold.kind != FILE or gold.content != base.content)
+            for base, gold, clone in self.deltas.values()
+        )
+
     @cached_property
     def _sorted(self) -> list[tuple[bytes, bytes]]:
         """(tree key, path) of the deltas, in tree order."""

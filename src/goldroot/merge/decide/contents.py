@@ -10,9 +10,9 @@ from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part, read_unless_torn
 from goldroot.merge.decide.alternatives import merge_records
 from goldroot.merge.decide.line_sets import is_key_file, merge_keys, merge_lines
-from goldroot.merge.decide.remembered import RememberedLines
 from goldroot.merge.decide.tables import kind_of, merge_table, trouble_of
 from goldroot.merge.decide.text import TextMerger, is_moved_and_removed, is_text, merge_text, merge_with_ends, set_twice
+from goldroot.merge.memory import Kept
 from goldroot.merge.special import RECORDS
 from goldroot.tree import FILE, path_text
 
@@ -25,69 +25,62 @@ MOVED_AND_REMOVED = "one side moved a line that the other removed"
 MAX_MERGED = 64 << 20
 
 
-def reader_of(part: Part) -> Callable[[Delta, int], bytes]:
-    """Reads a side's bytes of a path of one part.
+Reader = Callable[[Delta, int], bytes]  #: reads a side's bytes of a path that it has as a file
+KeptLines = Callable[[Delta], Kept | None]  #: what of a file's entries the server had removed before, and stays away
+
+
+def reader_of(part: Part) -> Reader:
+    """Reads contents of one part."""
+    return partial(read_version, part)
+
+
+def read_version(part: Part, delta: Delta, side: int) -> bytes:
+    """A side's bytes of a path of one part.
 
     Where a running system took the file away since the scan, its side counts as unchanged, which is written down.
     """
-
-    def read(delta: Delta, side: int) -> bytes:
-        found = read_unless_torn(part.trees[part.source(side, delta.path)], delta.path)
-        if found is not None:
-            return found
-        base = delta.rows[BASE_SIDE]
-        return read(delta, BASE_SIDE) if base is not None and base.kind == FILE else read(delta, GOLD_SIDE)
-
-    return read
+    found = read_unless_torn(part.trees[part.source(side, delta.path)], delta.path)
+    if found is not None:
+        return found
+    base = delta.rows[BASE_SIDE]
+    return read_version(part, delta, BASE_SIDE if base is not None and base.kind == FILE else GOLD_SIDE)
 
 
-def merger_of(lines: RememberedLines) -> Callable[[Delta], bytes | None]:
-    """The content merger of one part: (path that both sides changed) -> merged bytes, or ``None`` for a conflict.
-
-    :param lines: reads contents, and knows what the server had removed from them before.
-    """
-    read = lines.read
-
-    def merge(delta: Delta) -> bytes | None:
-        base = delta.rows[BASE_SIDE]
-        if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
-            return None
-        merger = _merger_for(delta)
-        if merger is None:
-            return None
-        old: bytes | None = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
-        if (kept := lines.of(delta)) is not None:
-            old = kept.base
-        if old is None:
-            return None
-        versions = old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE)
-        if delta.rule.cls != "lines" and not all(map(is_text, versions)):
-            return None
-        if delta.rule.cls == "lines" and any(map(_PEM.search, versions)):
-            return None  # half a key of each side is none
-        return merge_with_ends(*versions, merger)
-
-    return merge
+def merge_contents(read: Reader, kept_lines: KeptLines, delta: Delta) -> bytes | None:
+    """The merged bytes of a path that both sides changed; ``None`` for a conflict."""
+    base = delta.rows[BASE_SIDE]
+    if max(row.size for row in delta.rows if row is not None) > MAX_MERGED:
+        return None
+    merger = _merger_for(delta)
+    if merger is None:
+        return None
+    old: bytes | None = read(delta, BASE_SIDE) if base is not None and base.kind == FILE else b""
+    if (kept := kept_lines(delta)) is not None:
+        old = kept.base
+    if old is None:
+        return None
+    versions = old, read(delta, GOLD_SIDE), read(delta, CLONE_SIDE)
+    if delta.rule.cls != "lines" and not all(map(is_text, versions)):
+        return None
+    if delta.rule.cls == "lines" and any(map(_PEM.search, versions)):
+        return None  # half a key of each side is none
+    return merge_with_ends(*versions, merger)
 
 
-def explainer_of(lines: RememberedLines) -> Callable[[Delta], str]:
-    """Says of a text that both sides changed what a person has to decide, where that is not to be seen; "" of secrets."""
-
-    def explain(delta: Delta) -> str:
-        if delta.rule.cls != "config" or delta.rule.secret:
-            return ""
-        if any(row is not None and (row.kind != FILE or row.size > MAX_MERGED) for row in delta.rows):
-            return ""
-        old = lines.read(delta, BASE_SIDE) if delta.rows[BASE_SIDE] is not None else b""
-        gold, clone = lines.read(delta, GOLD_SIDE), lines.read(delta, CLONE_SIDE)
-        kind = kind_of(delta.place)
-        if kind is None:
-            return _trouble_of_lines(delta.place, old, gold, clone)
-        kept = lines.of(delta)
-        base = kept.base if kept is not None and kept.base is not None else old
-        return trouble_of(kind, base, gold, clone)
-
-    return explain
+def trouble_with(read: Reader, kept_lines: KeptLines, delta: Delta) -> str:
+    """What of a text that both sides changed a person has to decide, where that is not to be seen; "" of secrets."""
+    if delta.rule.cls != "config" or delta.rule.secret:
+        return ""
+    if any(row is not None and (row.kind != FILE or row.size > MAX_MERGED) for row in delta.rows):
+        return ""
+    old = read(delta, BASE_SIDE) if delta.rows[BASE_SIDE] is not None else b""
+    gold, clone = read(delta, GOLD_SIDE), read(delta, CLONE_SIDE)
+    kind = kind_of(delta.place)
+    if kind is None:
+        return _trouble_of_lines(delta.place, old, gold, clone)
+    kept = kept_lines(delta)
+    base = kept.base if kept is not None and kept.base is not None else old
+    return trouble_of(kind, base, gold, clone)
 
 
 def _merger_for(delta: Delta) -> TextMerger | None:

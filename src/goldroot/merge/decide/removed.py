@@ -19,9 +19,18 @@ from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Rows
 from goldroot.merge.decide.likeness import without_versions
 from goldroot.merge.decide.moves import NewPlaces
-from goldroot.merge.decide.sameness import USUAL, one_spelling
 from goldroot.merge.decide.services import RENAMED, disabled_units
-from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, as_is, settle_conflict, value_of
+from goldroot.merge.decide.verdict import (
+    CONFLICT,
+    USUAL,
+    Decided,
+    Setting,
+    Verdict,
+    as_is,
+    one_spelling,
+    settle_conflict,
+    value_of,
+)
 from goldroot.merge.memory import Memory, Removed
 from goldroot.policy import CONFIG, LINES, OPAQUE
 from goldroot.tree import FILE, LINK, Entry, Note, parent, path_text, some_paths

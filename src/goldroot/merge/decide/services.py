@@ -19,6 +19,7 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Part
 from goldroot.merge.decide.likeness import without_versions
 from goldroot.merge.decide.verdict import CONFLICT, Decided, Setting, Verdict, Want, is_directory, settle_conflict
 from goldroot.merge.memory import Memory
+from goldroot.merge.surroundings import SharedFiles
 from goldroot.policy import Policy, Rule
 from goldroot.tree import DIRECTORY, FILE, INLINE, LINK, Entry, Note, parent, path_text
 
@@ -306,3 +307,14 @@ def _mask_in(one: Decided, setting: Setting, path: bytes) -> Want:
     root = setting.names[CLONE_SIDE]
     when = 0 if above is None else above.mtime
     return Want(LINK, INLINE, MASK, None, 0o777, root.users[0], root.groups[0], {}, 0, 0, when)
+
+
+def started_by_packages(shared: SharedFiles) -> set[bytes]:
+    """The units that links of packages start (``system/cron.service``): systemd.unit(5), "static" in systemctl(1)."""
+    found: set[bytes] = set()
+    for top in VENDORS:
+        for scope in SCOPES:
+            for name in shared.names(top + b"/" + scope):
+                if name.endswith(STARTING):
+                    found |= {scope + b"/" + unit for unit in shared.names(b"/".join((top, scope, name)))}
+    return found

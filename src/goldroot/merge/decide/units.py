@@ -14,7 +14,6 @@ from goldroot.merge.compare.compare import Comparison, Delta, Unit
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF
 from goldroot.merge.decide.axes import merge_axes
 from goldroot.merge.decide.likeness import without_versions
-from goldroot.merge.decide.presence import ADDED_BELOW_DELETED
 from goldroot.merge.decide.verdict import (
     CONFLICT,
     NO_SIDE,
@@ -33,6 +32,8 @@ from goldroot.tree import DIRECTORY, FILE, Manifest, Note, is_below, parent, pat
 
 #: The note about a unit that both sides changed.
 KEPT_WHOLE = "gold changed this unit too; the server's is kept as a whole"
+#: What is said of what gold brings to where the server removed something.
+ADDED_BELOW_DELETED = "gold added it below a directory that the server deleted"
 #: Kind of the conflict about a unit that gold deleted.
 UNIT_GONE: Final = "unit-gone"
 

@@ -38,7 +38,7 @@ from goldroot.merge import special
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE, Names, read_file
 from goldroot.merge.decide.line_sets import key_files_of
 from goldroot.merge.decide.tables import Override, overrides
-from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.merge.fit.one_tree import PartPlan, ResultFiles
 from goldroot.tree import DIRECTORY, FILE, Note, path_text
 
 # -- Texts of the server's own: a program that finds a user or group missing does not start. A pool of php-fpm (``user =

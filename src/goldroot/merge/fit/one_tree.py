@@ -1,4 +1,4 @@
-"""What stands in the result, once every path is decided: one tree, in which everything has its place, and names that share a file.
+"""The planned result as one tree: what stands at each path, once every path is decided, with everything in its place.
 
 *Support*, deepest first: a directory stays where something in it stays.  *Block*: nothing is placed below what is not a
 directory, and never written through a link.
@@ -6,28 +6,160 @@ directory, and never written through a link.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
+from goldroot.accounts import NUMERIC_OWNERS
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.compare import Comparison, Delta
-from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF, Names
+from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, SIDE_OF, Names, Part, read_unless_torn
 from goldroot.merge.decide.units import unit_delta
 from goldroot.merge.decide.verdict import (
     CONFLICT,
     NO_SIDE,
+    SAME,
     Decided,
     Setting,
     UnitVerdict,
     Verdict,
+    Want,
     as_is,
     conflict_at,
     is_directory,
     settle_conflict,
     value_of,
+    want_of,
 )
-from goldroot.merge.fit.part_plan import Linked, PartPlan
+from goldroot.merge.special import Special
 from goldroot.tree import DIRECTORY, FILE, SOCKET, Entry, in_tree_order, is_below, parent, path_text, upwards
+
+
+@dataclass
+class Linked:
+    """``groups``: path -> group number in the result, from 1; ``separated``: names that no longer share a file."""
+
+    groups: dict[bytes, int] = field(default_factory=dict)
+    separated: list[bytes] = field(default_factory=list)
+
+
+@dataclass
+class PartPlan:
+    """What happens to one part."""
+
+    part: Part
+    decided: Decided
+    linked: Linked
+
+    def unit_over(self, path: bytes) -> UnitVerdict | None:
+        """The state unit that a path lies in; ``None`` outside of any."""
+        while path:
+            if path in self.decided.units:
+                return self.decided.units[path]
+            path = parent(path)
+        return None
+
+    def side_over(self, path: bytes) -> int | None:
+        """The side of the state unit that a path lies in; ``None`` outside of any."""
+        unit = self.unit_over(path)
+        return None if unit is None else unit.side
+
+    def unit_is_unchanged(self, path: bytes) -> bool:
+        """Whether a path lies in a unit that nobody changed."""
+        unit = self.unit_over(path)
+        return unit is not None and unit.outcome == SAME
+
+    def final(self, path: bytes, names: Names) -> Want | None:
+        """What a path is in the result, however it was decided."""
+        verdict = self.decided.verdicts.get(path)
+        if verdict is not None:
+            return verdict.want
+        side = self.side_over(path)
+        side = CLONE_SIDE if side is None else side
+        entry = None if side == NO_SIDE else self.part.trees[side].manifest.get(path)
+        return None if entry is None else want_of(entry, self.names_at(path, names)[side], side)
+
+    def names_at(self, path: bytes, names: Names) -> Names:
+        """What the numbers of owners are called at a path: by the accounts of each side, or nothing."""
+        return (NUMERIC_OWNERS,) * 3 if self.part.numeric.covers(path) else names
+
+
+def touches(parts: Iterable[PartPlan], things: Special) -> bool:
+    """Whether anything that is not the same in all three trees is one of these things."""
+    return any(one.decided.comparison.touches(things) for one in parts)
+
+
+def holds(parts: Iterable[PartPlan], places: Iterable[bytes]) -> bool:
+    """Whether any tree has something at one of these places."""
+    inside = ((one.part, one.part.inside(place)) for one in parts for place in places)
+    return any(path is not None and any(part.rows(path)) for part, path in inside)
+
+
+#: A table that people write is not larger (bytes); what is, is not read.
+LARGEST = 1 << 20
+
+
+class ResultFiles:
+    """The files of a planned result, by their places in the system.
+
+    :param parts: all parts of the plan, decided and made one tree.
+    """
+
+    def __init__(self, parts: Sequence[PartPlan], names: Names) -> None:
+        self.parts, self.names = parts, names
+        self._texts: dict[bytes, bytes | None] = {}
+
+    def final(self, place: bytes) -> tuple[PartPlan, bytes, Want] | None:
+        """What stands at a place in the result, with its part and its path there."""
+        for one in self.parts:
+            path = one.part.inside(place)
+            want = None if path is None else one.final(path, self.names)
+            if path is not None and want is not None:
+                return one, path, want
+        return None
+
+    def below(self, place: bytes) -> Iterator[bytes]:
+        """The places below a directory, each once, sorted; links and directories among them."""
+        found: set[bytes] = set()
+        for one in self.parts:
+            inside = one.part.inside(place)
+            if inside is not None:
+                held = {row.path for tree in one.part.trees for row in tree.manifest.below(inside)}
+                found |= {one.part.place(path) for path in held if one.final(path, self.names) is not None}
+        return iter(sorted(found))
+
+    def children(self, place: bytes) -> Iterator[bytes]:
+        """The places directly in a directory, each once, sorted."""
+        found: set[bytes] = set()
+        for one in self.parts:
+            inside = one.part.inside(place)
+            for tree in one.part.trees if inside is not None else ():
+                for path in tree.manifest.children(inside or b""):
+                    if one.final(path, self.names) is not None:
+                        found.add(one.part.place(path))
+        return iter(sorted(found))
+
+    def text(self, place: bytes) -> bytes | None:
+        """A regular file's bytes; ``None`` where there is none, or it is too large, or it is being written."""
+        if place not in self._texts:
+            self._texts[place] = self._read(place)
+        return self._texts[place]
+
+    def _read(self, place: bytes) -> bytes | None:
+        found = self.final(place)
+        if found is None or found[2].kind != FILE:
+            return None
+        one, path, want = found
+        if want.inline is not None or want.side == NO_SIDE:
+            return want.inline
+        tree = one.part.trees[one.part.source(want.side, path)]
+        held = tree.manifest.get(path)
+        if held is None or held.size > LARGEST:
+            return None
+        return read_unless_torn(tree, path)
+
+
+# -- Making one tree of the verdicts
 
 
 def fit_part(decided: Decided, setting: Setting) -> None:
@@ -194,110 +326,3 @@ def _without(side: int) -> str:
 def _blocked_by(comparison: Comparison, blocker: bytes) -> str:
     place = path_text(comparison.part.place(blocker))
     return f"it cannot be placed: {place} is not a directory in the result"
-
-
-# -- Hard links: which names share one file in the result. Which names belong together is itself merged: gold's grouping
-# where the clone left base's alone, else the clone's. A side that has no such file says nothing about what it belongs to.
-# Names stay together where all of them end equal, and are separated where not. What the clone had together, or should
-# have come together, and does not is noted, also where gold took it apart.
-
-Groups = Mapping[bytes, int]  #: path -> number of its group within its tree
-
-
-def merge_links(
-    sides: tuple[Groups, Groups, Groups], final: Callable[[bytes], Hashable | None], held: Callable[[int, bytes], bool]
-) -> Linked:
-    """Groups of base, gold and clone -> groups of the result.
-
-    :param final: what a path is in the result, comparable on all axes; ``None`` where it is not there as a file.
-    :param held: whether a side (0, 1, 2) has a path, and as no directory.
-    """
-    known: dict[frozenset[bytes], frozenset[bytes]] = {}
-    members = [_members(groups, known) for groups in sides]
-    chosen: dict[frozenset[bytes], None] = {}
-    for path in sorted({path for groups in sides for path in groups}):
-        alone = frozenset((path,))
-        base, gold, clone = (side.get(path, alone) for side in members)
-        if held(1, path) and held(2, path):
-            group = gold if base is clone else clone
-        else:
-            group = clone if held(2, path) else gold
-        if len(group) > 1:
-            chosen[group] = None
-    concerned = dict.fromkeys((*chosen, *members[-1].values()))
-    ends = {path: final(path) for group in concerned for path in group}
-    groups = _number(chosen, ends)
-    apart = {path for group in concerned for path in _apart(group, ends, groups)}
-    return Linked(groups, sorted(apart))
-
-
-def _members(groups: Groups, known: dict[frozenset[bytes], frozenset[bytes]]) -> dict[bytes, frozenset[bytes]]:
-    """Path -> all names of its file.  Equal sets are one object in ``known``: a group of thousands is compared for each of
-    its names."""
-    by_number: dict[int, set[bytes]] = {}
-    for path, number in groups.items():
-        by_number.setdefault(number, set()).add(path)
-    groups_of = [frozenset(paths) for paths in by_number.values() if len(paths) > 1]
-    return {path: one for one in (known.setdefault(group, group) for group in groups_of) for path in one}
-
-
-def _number(chosen: Mapping[frozenset[bytes], None], ends: Mapping[bytes, Hashable | None]) -> dict[bytes, int]:
-    groups: dict[bytes, int] = {}
-    number = 0
-    for group in chosen:
-        equal: dict[Hashable, list[bytes]] = {}
-        for path in sorted(group):
-            if path not in groups and ends[path] is not None:
-                equal.setdefault(ends[path], []).append(path)
-        for together in equal.values():
-            if len(together) > 1:
-                number += 1
-                groups.update(dict.fromkeys(together, number))
-    return groups
-
-
-def _apart(group: frozenset[bytes], ends: Mapping[bytes, Hashable | None], groups: Groups) -> list[bytes]:
-    """The names of a group that are in the result, if they are not all one file there."""
-    there = [path for path in group if ends[path] is not None]
-    files = {groups.get(path, path) for path in there}
-    return there if len(files) > 1 else []
-
-
-def links_of(one: PartPlan, names: Names) -> Linked:
-    comparison = one.decided.comparison
-    if not any(comparison.groups):
-        return Linked()
-
-    read = _contents_of_groups(one)
-
-    def final(path: bytes) -> Hashable | None:
-        want = one.final(path, names)
-        if want is None or want.kind in (DIRECTORY, SOCKET):
-            return None
-        content: Hashable = want.content
-        if want.kind == FILE and not want.content:
-            # What is the same on both sides may be spoken of as the clone's, as the names beside it in other units are.
-            side = CLONE_SIDE if one.unit_is_unchanged(path) else want.side
-            group = (side, comparison.groups[side].get(path, path))
-            content = read.get(group, group)
-        head = (want.kind, content, want.mode, want.owner, want.group, want.flags, want.project)
-        return head, frozenset(want.xattrs.items())
-
-    def held(side: int, path: bytes) -> bool:
-        entry = one.part.trees[side].manifest.get(path)
-        return entry is not None and entry.kind != DIRECTORY
-
-    return merge_links(comparison.groups, final, held)
-
-
-def _contents_of_groups(one: PartPlan) -> dict[Hashable, bytes]:
-    """(side, hard-link group) -> digest, where one of its names was read: a unit's files, which nobody reads, may share
-    their inode with a file that is merged by its content."""
-    read: dict[Hashable, bytes] = {}
-    for side, (tree, groups) in enumerate(zip(one.part.trees, one.decided.comparison.groups, strict=True)):
-        for path, number in groups.items():
-            rows = one.decided.comparison.deltas.get(path)
-            entry = tree.manifest.get(path) if rows is None else rows[side]
-            if entry is not None and entry.content and entry.kind == FILE:
-                read[side, number] = entry.content
-    return read

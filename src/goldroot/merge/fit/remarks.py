@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from goldroot.conflicts import GOLD, Conflict, Decisions
+from goldroot.counted import counted
 from goldroot.merge.compare.parts import (
     AT_KIND,
     AT_XATTRS,
@@ -23,7 +24,7 @@ from goldroot.merge.decide.likeness import without_versions
 from goldroot.merge.decide.services import StaticUnits, enabled_services, service_at
 from goldroot.merge.decide.tables import FSTAB
 from goldroot.merge.decide.verdict import NO_SIDE, SAME
-from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.merge.fit.one_tree import PartPlan, ResultFiles
 from goldroot.packagedb import DPKG_STATUS, ORDERS, RPM_PLACES, Unreadable, parse_dpkg, read_rpm
 from goldroot.tree import FILE, LINK, SOCKET, Manifest, Note, path_text, some_names, some_paths
 
@@ -48,8 +49,8 @@ def _due(parts: Sequence[PartPlan], name: bytes) -> Note | None:
     if not due:
         return None
     shown = [path_text(path) for path in due[:SHOWN]]
-    paths = "path has" if len(due) == 1 else "paths have"
-    text = f"{len(due):,} {paths} no label {name.decode()}: label them before the server runs (restorecon, fixfiles)"
+    paths = counted(len(due), "path has", "paths have")
+    text = f"{paths} no label {name.decode()}: label them before the server runs (restorecon, fixfiles)"
     return Note(LABELS_DUE, b"", text, {"label": name.decode(), "count": len(due), "paths": shown})
 
 
@@ -195,7 +196,7 @@ def own_packages(
 def _ask_about_own(
     found: OwnPackages, place: bytes, own: Sequence[str], decisions: Decisions, *, going_back: bool
 ) -> None:
-    which = "1 package of the server's own is" if len(own) == 1 else f"{len(own)} packages of the server's own are"
+    which = counted(len(own), "package of the server's own is", "packages of the server's own are")
     text = f"{which} not in the package database of the result, though the files are there: "
     data: dict[str, object] = {"packages": list(own)}
     conflict = Conflict(

@@ -15,7 +15,7 @@ from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, Names
 from goldroot.merge.decide.contents import reader_of
 from goldroot.merge.decide.line_sets import blobs_of, is_key_file
 from goldroot.merge.decide.verdict import Rebuild
-from goldroot.merge.fit.part_plan import PartPlan, ResultFiles
+from goldroot.merge.fit.one_tree import PartPlan, ResultFiles
 from goldroot.merge.special import DEBIAN_BUNDLE, REDHAT_BUNDLE, SUSE_BUNDLE
 from goldroot.policy import LINES, Policy
 from goldroot.tree import FILE, Note, path_text

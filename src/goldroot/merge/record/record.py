@@ -26,7 +26,7 @@ from goldroot.conflicts import SIDES, Conflict
 from goldroot.errors import UsageError
 from goldroot.files import write_whole
 from goldroot.merge.decide.verdict import SAME, Decided, Verdict, Want, main_axis, want_of
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
 from goldroot.merge.plan import Plan
 from goldroot.policy import Rule
 from goldroot.tree import DIRECTORY, FILE, LINK, Entry, Note, kernel_flags, path_text

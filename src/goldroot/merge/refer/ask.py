@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
-from goldroot.accounts import AccountTables
 from goldroot.conflicts import CLONE, GOLD, Conflict
 from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
 from goldroot.merge.decide.units import UNIT_GONE, newer_beside, unit_delta
 from goldroot.merge.decide.verdict import CONFLICT, Setting, Verdict, settle_conflict, want_of
 from goldroot.merge.fit.alternatives import slaves_of
-from goldroot.merge.fit.part_plan import PartPlan
-from goldroot.merge.refer.refer import Broken, Referrer, read_side
-from goldroot.merge.refer.reference import (
+from goldroot.merge.fit.one_tree import PartPlan
+from goldroot.merge.refer.refer import FSTAB, Asked, Broken, Referrer, read_side
+from goldroot.merge.refer.view import (
     ALTERNATIVE,
-    FSTAB,
     LIBRARY,
     MOUNT,
     NAMED,
@@ -33,21 +31,9 @@ from goldroot.tree import DIRECTORY, FILE, Note, path_text, some_paths
 AXIS = "reference"
 #: Kind of the conflict and of the note.
 BROKEN: Final = "reference-broken"
-#: Kind of the note that some could not be looked up.
-NOT_CHECKED: Final = "references-not-checked"
-#: Kind of the note about login shells that are there, and not allowed any more.
-NOT_LISTED: Final = "shell-not-listed"
 
 #: Where update-alternatives keeps its records.
 _RECORDS = (b"var/lib/dpkg/alternatives", b"var/lib/alternatives")
-
-
-@dataclass
-class Asked:
-    """What came of the findings."""
-
-    conflicts: list[Conflict] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
 
 
 def ask_about(parts: Sequence[PartPlan], settings: Sequence[Setting], broken: Iterable[Broken]) -> Asked:
@@ -62,24 +48,6 @@ def ask_about(parts: Sequence[PartPlan], settings: Sequence[Setting], broken: It
             asked.notes.append(_note(group))
         else:
             _ask(parts, settings, group, asked)
-    return asked
-
-
-def ask_about_tables(
-    parts: Sequence[PartPlan],
-    settings: Sequence[Setting],
-    referrer: Referrer,
-    merged: AccountTables,
-    gold: AccountTables,
-) -> Asked:
-    """The same for what stands in files: login shells, fstab, units, cron tables, Postfix's settings."""
-    broken = [*referrer.look_at_tables(merged, gold), *referrer.look_at_files()]
-    asked = ask_about(parts, settings, broken)
-    gone = {one.reference.text for one in broken if one.reference.kind == SHELL}
-    for shell, names in referrer.unlisted_shells(merged, gold).items():
-        if shell not in gone:
-            text = f"{path_text(shell)} is not in /etc/shells any more; it is the login shell of {some_paths(names)}"
-            asked.notes.append(Note(NOT_LISTED, b"/etc/shells", text, {"accounts": len(names)}))
     return asked
 
 

@@ -1,4 +1,5 @@
-"""Looking a path up in a whole system, as the server before and after an update sees it: its trees, and the disks beside them.
+"""Looking up what something refers to in a whole system, as the server before and after an update sees it: its trees, and the
+disks beside them.
 
 By component; an absolute link starts again at the system's root; forty links are none (as the kernel has it, path_resolution(7)).
 A path that any of the three trees has is the trees' matter alone: else a file that the server removed would be found
@@ -8,58 +9,16 @@ fstab or a mount unit, and the root of another system.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
-from goldroot import files
-from goldroot.errors import NoPermission
 from goldroot.merge.compare.parts import CLONE_SIDE
-from goldroot.merge.decide.services import SCOPES, STARTING, VENDORS
 from goldroot.merge.decide.verdict import NO_SIDE
-from goldroot.merge.fit.part_plan import PartPlan
+from goldroot.merge.fit.one_tree import PartPlan
+from goldroot.merge.surroundings import Node, SharedFiles
+from goldroot.policy import ASK
 from goldroot.tree import DIRECTORY, FILE, LINK, Manifest, parent
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What stands at a place, itself, no link followed."""
-
-    kind: str
-    target: bytes = b""  #: of a link
-    mode: int = 0
-
-
-class SharedFiles(Protocol):
-    """The files of a system that are not in the trees."""
-
-    @property
-    def mounted(self) -> frozenset[bytes]:
-        """Places at which disks are mounted of which the trees or this know what is in them."""
-
-    def is_own(self, place: bytes) -> bool:
-        """Whether a place is on a disk of the server's own, which it can write."""
-
-    def look(self, place: bytes) -> Node | None:
-        """What stands at an absolute place; ``None`` where there is nothing."""
-
-    def names(self, place: bytes) -> list[bytes]:
-        """The names in the directory at an absolute place; none where there is no directory."""
-
-
-def started_by_packages(shared: SharedFiles) -> set[bytes]:
-    """The units that links of packages start (``system/cron.service``): systemd.unit(5), "static" in systemctl(1)."""
-    found: set[bytes] = set()
-    for top in VENDORS:
-        for scope in SCOPES:
-            for name in shared.names(top + b"/" + scope):
-                if name.endswith(STARTING):
-                    found |= {scope + b"/" + unit for unit in shared.names(b"/".join((top, scope, name)))}
-    return found
-
 
 #: So many looks into a manifest cost less than a table of all its paths.
 FEW = 200
@@ -131,65 +90,6 @@ class ManifestFiles:
         if disk not in self._known:
             self._known[disk] = Index(self.load(disk))
         return self._known[disk].names(path)
-
-
-@dataclass(frozen=True)
-class DirectoryFiles:
-    """A root directory, looked at path by path; no link is followed."""
-
-    root: bytes
-    at: bytes  #: where the trees stand, which are the server's own
-    mounted: frozenset[bytes] = frozenset()
-
-    def is_own(self, place: bytes) -> bool:
-        """Whether a place is in the trees."""
-        return place == self.at or place.startswith(self.at.rstrip(b"/") + b"/")
-
-    def look(self, place: bytes) -> Node | None:
-        """What stands at a place.
-
-        :raises NoPermission: it may not be looked at.
-        """
-        try:
-            with files.parent_of(self.root, place.strip(b"/")) as (directory, name):
-                if not name:
-                    return Node(DIRECTORY, mode=0o755)
-                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-                mode = stat.S_IMODE(status.st_mode)
-                if stat.S_ISLNK(status.st_mode):
-                    return Node(LINK, os.readlink(name, dir_fd=directory), mode)
-                return Node(_KINDS.get(stat.S_IFMT(status.st_mode), "c"), mode=mode)
-        except PermissionError:
-            raise self._forbidden(place) from None
-        except OSError as error:
-            if error.errno in files.NOT_THERE:
-                return None
-            raise
-
-    def names(self, place: bytes) -> list[bytes]:
-        """The names in a directory.
-
-        :raises NoPermission: it may not be read.
-        """
-        try:
-            with files.parent_of(self.root, place.strip(b"/") + b"/.") as (directory, _):
-                return sorted(map(os.fsencode, os.listdir(directory)))
-        except PermissionError:
-            raise self._forbidden(place) from None
-        except OSError as error:
-            if error.errno in files.NOT_THERE:
-                return []
-            raise
-
-    def _forbidden(self, place: bytes) -> NoPermission:
-        return NoPermission(
-            f"{os.fsdecode(self.root + place)} may not be looked at",
-            meaning="What the server points at cannot be looked up there.",
-            todo="Run the command as root, or leave --system out.",
-        )
-
-
-_KINDS: Mapping[int, str] = {stat.S_IFDIR: DIRECTORY, stat.S_IFREG: FILE}
 
 
 THERE, GONE, UNKNOWN = "there", "gone", "unknown"
@@ -343,3 +243,147 @@ class Trees:
             return None if want is None else Node(want.kind, want.content if want.kind == LINK else b"", want.mode)
         side = one.side_over(path)
         return None if side == NO_SIDE else self.indexes[number][CLONE_SIDE if side is None else side].look(path)
+
+
+# -- What refers to something else, and how each kind is looked up
+
+LINK_TO, UNIT, ALTERNATIVE, SHELL, MOUNT, RESOLVER = "link", "unit", "alternative", "shell", "mount", "resolver"
+#: A path in a line of a file: of a unit, a cron table, Postfix's settings.
+NAMED = "named"
+#: A unit that another one needs, or that a drop-in is for.
+NAMED_UNIT = "named unit"
+#: A module that is looked for in the directories of libraries.
+LIBRARY = "library"
+
+_MACHINES = (b"x86_64", b"s390x", b"aarch64", b"powerpc64le")
+_LIBRARIES = (
+    b"/lib",
+    b"/lib64",
+    b"/usr/lib",
+    b"/usr/lib64",
+    *(b"/usr/lib/%s-linux-gnu" % machine for machine in _MACHINES),
+)
+
+#: Where systemd looks for units: systemd.unit(5).  ``/lib`` is ``/usr/lib`` on a system with merged /usr.
+_UNIT_DIRECTORIES = {
+    b"system": (b"/etc/systemd/system", b"/usr/local/lib/systemd/system", b"/usr/lib/systemd/system", b"/lib/systemd/system"),
+    b"user": (
+        b"/etc/systemd/user", b"/usr/local/lib/systemd/user", b"/usr/local/share/systemd/user", b"/usr/lib/systemd/user",
+        b"/usr/share/systemd/user",
+    ),
+}  # fmt: skip
+
+#: The directory in /run that a resolv.conf points into -> who makes it: a unit, and programs.
+_RESOLVERS: Mapping[bytes, tuple[bytes, tuple[bytes, ...]]] = {
+    b"systemd": (
+        b"systemd-resolved.service", (b"/usr/lib/systemd/systemd-resolved", b"/lib/systemd/systemd-resolved")
+    ),
+    b"NetworkManager": (b"NetworkManager.service", (b"/usr/sbin/NetworkManager", b"/usr/bin/NetworkManager")),
+    b"resolvconf": (b"resolvconf.service", (b"/usr/sbin/resolvconf", b"/sbin/resolvconf", b"/usr/bin/resolvconf")),
+    b"netconfig": (b"netconfig.service", (b"/usr/sbin/netconfig", b"/sbin/netconfig")),
+    b"connman": (b"connman.service", (b"/usr/sbin/connmand",)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What refers, and to what.
+
+    :param path: place of the link, or of the file in which the reference stands.
+    :param text: the reference as it stands there.
+    :param subject: what must be there: an absolute path, a unit's name, a directory in /run.
+    :param group: place of the question, where more than one reference has one cause.
+    :param level: ``ask`` or ``note``.
+    :param who: for a person: what refers, such as an account.
+    :param line: for a person: the line in which it stands, without what may be a secret.
+    """
+
+    kind: str
+    path: bytes
+    text: bytes
+    subject: bytes
+    group: bytes = b""
+    level: str = ASK
+    who: bytes = b""
+    line: bytes = b""
+
+
+def look_up(view: View, reference: Reference) -> Found:
+    """Whether what a reference needs is there."""
+    return _LOOKS[reference.kind](view, reference.subject)
+
+
+def _target(view: View, subject: bytes) -> Found:
+    return view.find(subject, links=1)  # the link itself
+
+
+def _beneath(view: View, subject: bytes) -> Found:
+    return view.find(subject, beneath=True)
+
+
+def _program(view: View, subject: bytes) -> Found:
+    found = view.find(subject)
+    node = found.node
+    if found.state == THERE and (node is None or node.kind != FILE or not node.mode & 0o111):
+        return Found(GONE, found.place)
+    return found
+
+
+def _unit(view: View, subject: bytes) -> Found:
+    """A unit by ``system/NAME`` or ``user/NAME``."""
+    scope, _, name = subject.partition(b"/")
+    if scope == b"system" and name in view.made_units:
+        return Found(THERE, b"/etc/fstab")
+    places = [directory + b"/" + one for directory in _UNIT_DIRECTORIES[scope] for one in _unit_names(name)]
+    if scope == b"system" and name.endswith(b".service"):
+        places.append(b"/etc/init.d/" + name.removesuffix(b".service"))
+    return _any(view, places)
+
+
+def _unit_names(name: bytes) -> tuple[bytes, ...]:
+    head, at, instance = name.partition(b"@")
+    suffix = instance.rpartition(b".")[2]
+    return (name, head + b"@." + suffix) if at and instance and not instance.startswith(b".") else (name,)
+
+
+def _any(view: View, places: list[bytes]) -> Found:
+    """The first of some places that is there, or may be: a mask (a link to /dev/null) is there, too."""
+    found = [view.find(place) for place in places]
+    for state in (THERE, UNKNOWN):
+        for one in found:
+            if one.state == state:
+                return one
+    return found[0]
+
+
+def _library(view: View, subject: bytes) -> Found:
+    return _any(view, [directory + b"/" + subject for directory in _LIBRARIES])
+
+
+def _resolver(view: View, subject: bytes) -> Found:
+    unit, programs = _RESOLVERS[subject]
+    found = [_unit(view, b"system/" + unit), *(view.find(program) for program in programs)]
+    for state in (THERE, UNKNOWN):
+        for one in found:
+            if one.state == state:
+                return one
+    return found[0]
+
+
+def resolver_of(place: bytes) -> bytes | None:
+    """Who makes a resolv.conf at a place in /run; ``None`` where nobody known does."""
+    names = place.split(b"/")
+    return names[2] if names[1:2] == [b"run"] and len(names) > 3 and names[2] in _RESOLVERS else None
+
+
+_LOOKS: Mapping[str, Callable[[View, bytes], Found]] = {
+    LINK_TO: _target,
+    ALTERNATIVE: _target,
+    UNIT: _unit,
+    NAMED_UNIT: _unit,
+    LIBRARY: _library,
+    SHELL: _program,
+    NAMED: lambda view, subject: view.find(subject),
+    MOUNT: _beneath,
+    RESOLVER: _resolver,
+}

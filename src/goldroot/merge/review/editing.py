@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 
-from goldroot import private
+from goldroot import files
 from goldroot.errors import BadInput, GoldrootError, UsageError
 from goldroot.merge.decide.text import merge_text
 from goldroot.merge.review.answers import MARKERS
@@ -77,7 +77,7 @@ def edited_text(versions: Versions, place: EditPlace, way: EditWay) -> bytes:
             text = _with_tool(versions, place, opened) if way.tool else _in_editor(place)
         except GoldrootError as error:
             raise _with_kept(place, start, error) from error
-        private.write(place.kept, text)
+        files.write(place.kept, text)
         marked = bool(MARKERS.search(text))
         if text == start or (text == opened and marked):
             raise _with_kept(
@@ -112,8 +112,8 @@ def merge_tool() -> str:
 
 def _keep(place: EditPlace, text: bytes) -> None:
     """The file for the editor leads to the kept one: where this command is killed, what is saved is not lost."""
-    private.make_directory(os.path.dirname(place.kept))
-    private.write(place.kept, text)
+    files.make_directory(os.path.dirname(place.kept))
+    files.write(place.kept, text)
     if place.file != place.kept:
         with suppress(FileNotFoundError):
             os.unlink(place.file)
@@ -149,14 +149,14 @@ def _with_tool(versions: Versions, place: EditPlace, text: bytes) -> bytes:
             stages.append(b"100644 %s %d\t%s\0" % (blob, stage, os.fsencode(place.name)))
         run([*git, "update-index", "-z", "--index-info"], stdin=b"".join(stages))
         file = os.path.join(room, place.name)
-        private.write(file, text)
+        files.write(file, text)
         try:
             lend_terminal(
                 [*git, "mergetool", "--no-prompt", f"--tool={name}", "--", place.name], env=_terminal(), pass_fds=held
             )
         finally:
             text = _read(file) or b""
-            private.write(place.kept, text)
+            files.write(place.kept, text)
     return text
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.conflicts import SIDES
+from goldroot.counted import counted
 from goldroot.merge.decide.text import is_text
 from goldroot.merge.record.redact import FIELDS, redact_diff
 from goldroot.merge.review.question import LINK_MARK, Question, answers_of
@@ -153,7 +154,7 @@ def _what(side: Mapping[str, Any], content: bytes | None, question: Question) ->
         if not is_text(content):
             return f"a binary file of {len(content):,} bytes"
         count = content.count(b"\n") + (not content.endswith(b"\n"))
-        return f"a file of {count:,} line{'' if count == 1 else 's'}"
+        return f"a file of {counted(count, 'line')}"
     return _KINDS[kind]
 
 

@@ -1,4 +1,14 @@
-"""Changes of entries: pure functions from an entry to a wanted one, and applying one where somebody else changes it, too.
+"""The sets of an entry: addresses and names, what stands where, and changes: pure functions from an entry to a wanted one.
+
+An address is a set digit and a place: ``1B5`` is set ``1``, place ``B5``.
+
+====== =========================================================================== ======================
+set    holds                                                                       on a machine
+====== =========================================================================== ======================
+``1``  live disks and links                                                        runs from it
+``5``  what is being prepared, or what the last exchange put there                 not used
+``6``  to ``F``: parked sets, the lowest free digit first                          not used
+====== =========================================================================== ======================
 
 A set moves as a whole: its disks, its links and its mark.  Disks outside set 1 are read-only for the machine that owns
 them; the one that comes to a live address takes the mode of the one that leaves it.
@@ -6,25 +16,191 @@ them; the one that comes to a live address takes the mode of the one that leaves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from goldroot.errors import BadInput, NotFound, Refused
-from goldroot.hosts.addresses import (
-    LIVE,
-    PARKED,
-    check_address,
-    check_entry_name,
-    check_place,
-    check_set,
-    place_of,
-    set_of,
-)
+from goldroot.errors import BadInput, NotFound, Refused, StillRunning
 from goldroot.hosts.network import checked
 from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, Host, Link, Mark
+from goldroot.ids import new_id
 
 T = TypeVar("T")
+
+LIVE, PREPARED = "1", "5"
+PARKED = "6789ABCDEF"
+SETS = LIVE + PREPARED + PARKED
+
+_ADDRESS = re.compile(rf"[{SETS}][0-9A-F]{{2}}")
+_PLACE = re.compile(r"[0-9A-F]{2}")
+_ENTRY = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,31}")
+_DISK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_HOST = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+def set_of(address: str) -> str:
+    """The set digit of an address."""
+    return address[0]
+
+
+def place_of(address: str) -> str:
+    """The place of an address: two hexadecimal digits."""
+    return address[1:]
+
+
+def is_live(address: str) -> bool:
+    """Whether an address is in set 1."""
+    return address[0] == LIVE
+
+
+def check_address(address: str) -> str:
+    """The address, if it is one.
+
+    :raises BadInput: it is not a set digit (1, 5, 6 to F) and two hexadecimal digits, in capitals.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise BadInput(
+            f"{address!r} is not a disk address",
+            todo="Addresses are a set digit (1 live, 5 prepared, 6 to F parked) and a place: 1B1, 5B5.",
+        )
+    return address
+
+
+def check_set(digit: str) -> str:
+    """The set digit, if it is one.
+
+    :raises BadInput: it is not.
+    """
+    if len(digit) != 1 or digit not in SETS:
+        raise BadInput(f"{digit!r} is not a set of disks", todo="Sets are 1 (live), 5 (prepared) and 6 to F (parked).")
+    return digit
+
+
+def check_place(place: str) -> str:
+    """The place, if it is one.
+
+    :raises BadInput: it is not two hexadecimal digits.
+    """
+    if not _PLACE.fullmatch(place):
+        raise BadInput(f"{place!r} is not a place of a disk", todo="A place is two hexadecimal digits: B1, B5.")
+    return place
+
+
+def check_entry_name(name: str) -> str:
+    """The name, if an entry may have it.
+
+    :raises BadInput: it is not 1 to 32 capital letters, digits, ``-`` and ``_``.
+    """
+    if not _ENTRY.fullmatch(name):
+        raise BadInput(
+            f"{name!r} cannot be an entry's name",
+            todo="Use 1 to 32 capital letters, digits, '-' and '_', beginning with a letter or digit.",
+        )
+    return name
+
+
+def check_disk_id(disk: str) -> str:
+    """The id, if a disk may have it.
+
+    :raises BadInput: it is not 1 to 128 letters, digits, ``.``, ``_`` and ``-``, beginning with a letter or digit.
+    """
+    if not _DISK.fullmatch(disk):
+        raise BadInput(f"{disk!r} cannot be a disk's id", todo="Ids are letters, digits, '.', '_' and '-'.")
+    return disk
+
+
+def check_host_name(name: str) -> str:
+    """The name, if a host may have it in a site.
+
+    :raises BadInput: it is not 1 to 32 small letters, digits and ``-``.
+    """
+    if not _HOST.fullmatch(name):
+        raise BadInput(
+            f"{name!r} cannot be a host's name", todo="Use small letters, digits and '-', beginning with a letter."
+        )
+    return name
+
+
+def new_disk_id(owner: str, address: str) -> str:
+    """A random id of a disk, with owner and place before it for people: ``web1-1B5-u7k2m9q4xa``."""
+    return f"{check_entry_name(owner).lower()}-{LIVE}{place_of(check_address(address))}-{new_id()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A disk that stands at an address, links followed: its id, who owns it, and what the machine may do with it."""
+
+    id: str
+    owner: str
+    mode: Access
+
+
+def own_disks(entry: Entry, set: str = LIVE) -> dict[str, str]:
+    """The ids of the disks of a set that the entry owns, by their live addresses."""
+    return {LIVE + place_of(a): disk.id for a, disk in entry.disks.items() if set_of(a) == set}
+
+
+def standing(host: Host, entry: Entry, set: str = LIVE) -> dict[str, Standing]:
+    """All disks of a set, by their live addresses; links are followed, to the one entry that each leads to.
+
+    :raises NotFound: a link leads to nothing.
+    """
+    found = {
+        LIVE + place_of(a): Standing(disk.id, entry.name, disk.mode)
+        for a, disk in entry.disks.items()
+        if set_of(a) == set
+    }
+    owners: dict[str, Entry | None] = {}
+    for address, link in entry.links.items():
+        if set_of(address) != set:
+            continue
+        if link.owner not in owners:
+            owners[link.owner] = host.find(link.owner)
+        owner = owners[link.owner]
+        if owner is None or link.address not in owner.disks:
+            raise NotFound(f"{entry.name} links {link.owner} {link.address} at {address}, and there is no disk")
+        found[LIVE + place_of(address)] = Standing(owner.disks[link.address].id, link.owner, "ro")
+    return dict(sorted(found.items()))
+
+
+def find_entry(host: Host, name: str) -> Entry:
+    """An entry that has to be there.
+
+    :raises NotFound: it is not.
+    """
+    found = host.find(name)
+    if found is None:
+        raise NotFound(f"there is no machine {name}", todo="Look at the names with: goldroot linked")
+    return found
+
+
+def running_reason(host: Host, name: str) -> str | None:
+    """Why a machine may be written at this moment; ``None`` where nothing speaks for it."""
+    power = host.power(name)
+    return None if power.state == "off" else power.why or f"it is {power.state}"
+
+
+def refuse_running(host: Host, name: str) -> None:
+    """For a plan, which holds nothing.
+
+    :raises StillRunning: the machine runs now.
+    """
+    if reason := running_reason(host, name):
+        raise still_running(name, reason)
+
+
+def still_running(name: str, reason: str) -> StillRunning:
+    """The error for a machine that may still be written."""
+    return StillRunning(
+        f"{name} may still be written: {reason}",
+        meaning="A running system is neither copied nor switched: what it writes would be lost. Nothing was changed.",
+        todo="Shut it down (`goldroot machine stop` does, where the host starts machines), or end what is named here; then run "
+        "the same command again.",
+    )
+
+
+# -- changes
 
 
 def exchange(entry: Entry, set: str, work: str, left: Literal["kept", "set-aside"], *, since: str) -> Entry:
@@ -132,15 +308,6 @@ def free_set(entry: Entry, layout: Iterable[str]) -> str:
     )
 
 
-def differences(before: Entry, after: Entry) -> list[str]:
-    """What differs between two entries of one name, one line each, for people; serial and token do not count."""
-    return [
-        *_each("", _standing(before), _standing(after)),
-        *_each("set ", {d: _words(m) for d, m in before.marks.items()}, {d: _words(m) for d, m in after.marks.items()}),
-        *_each("", _rest(before), _rest(after)),
-    ]
-
-
 def reads_as(entry: Entry, wanted: Entry) -> bool:
     """Whether an entry is as wanted; count and token, which each change makes new, do not matter."""
     return entry.generation == wanted.generation and replace(entry, serial="", token="") == replace(
@@ -220,36 +387,6 @@ def _mark(entry: Entry, set: str) -> Mark:
 
 def _sorted(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
     return dict(sorted(pairs))
-
-
-def _each(what: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key, "nothing"), after.get(key, "nothing")
-        if old != new:
-            yield f"{what}{key}: {old} -> {new}"
-
-
-def _standing(entry: Entry) -> dict[str, str]:
-    return (
-        dict.fromkeys(entry.others, "something goldroot does not manage")
-        | {address: f"disk {disk.id} ({disk.mode})" for address, disk in entry.disks.items()}
-        | {address: f"link to {link.owner} {link.address}" for address, link in entry.links.items()}
-    )
-
-
-def _words(mark: Mark) -> str:
-    whose = " ".join(filter(None, (mark.image, mark.server)))
-    return f"{mark.state}, {whose} version {mark.version}, by {mark.by} since {mark.since}"
-
-
-def _rest(entry: Entry) -> dict[str, str]:
-    return {
-        "startable": "yes" if entry.startable else "no",
-        "boot": entry.boot or "the root",
-        "role": entry.role,
-        "generation": str(entry.generation),
-        "network": str(entry.network or "private"),
-    }
 
 
 #: How often a change is made again on the entry in force.

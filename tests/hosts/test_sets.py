@@ -27,9 +27,8 @@ from goldroot.hosts import (
     with_links,
     with_mark,
 )
-from goldroot.hosts.addresses import PARKED, SETS
-from goldroot.hosts.changes import check_entry
-from goldroot.hosts.entryfile import decode, encode
+from goldroot.hosts.sets import PARKED, SETS, check_entry
+from goldroot.hosts.storefiles import decode, encode
 
 PLACES = ("B1", "B5", "B6", "B7", "0C")
 SINCE = "2026-11-26T09:30:00Z"
