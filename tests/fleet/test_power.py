@@ -12,6 +12,7 @@ from goldroot.catalog import clones as catalog_clones
 from goldroot.catalog import updates
 from goldroot.errors import ChecksFailed, HealthFailed, Refused, StillRunning
 from goldroot.fleet import clones, machines
+from goldroot.fleet.doctor.doctor import examine
 from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update import power
 from goldroot.fleet.update.cancel import cancel_update, plan_cancel
@@ -208,6 +209,7 @@ def test_a_bad_server_goes_back_by_itself_and_says_why(site: Site, engine: InPro
     assert rows(site) == [("update", "returned"), ("rollback", "done")]
     with site.catalog.read() as tx:
         assert [(one.from_version, one.state) for one in updates.fallbacks(tx, "web1")] == [(2, "set-aside")]
+    assert examine(site).told == (), "what is set aside is kept for a person"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -73,4 +74,36 @@ def test_a_root_without_a_kernel_is_told(root: Path) -> None:
     (root / "boot").rmdir()
     (root / "boot").symlink_to("/boot")
     with pytest.raises(Damaged, match="there is no directory /boot"):
+        copied(root)
+
+
+def elf(kinds: list[int], order: str = "<") -> bytes:
+    """A program of 64 bits with these kinds of program headers (elf(5)); 3 names an interpreter."""
+    head = b"\x7fELF\x02" + (b"\x01" if order == "<" else b"\x02") + bytes(26)
+    head += struct.pack(f"{order}QQIHHH", 64, 0, 0, 64, 56, len(kinds)) + bytes(6)
+    return head + b"".join(struct.pack(f"{order}I52x", kind) for kind in kinds)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_where_no_kernel_has_one_it_is_packed_of_the_roots_static_busybox(root: Path, order: str) -> None:
+    for version in ("6.9", "6.10"):
+        (root / f"boot/vmlinuz-{version}").write_text(version)
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "bin").symlink_to("usr/bin")
+    (root / "usr/bin/busybox").write_bytes(elf([1, 2], order))
+    version, kernel, initial = copied(root)
+    assert (version, Path(kernel).read_text()) == ("6.10", "6.10")
+    archive = Path(initial).read_bytes()
+    assert elf([1, 2], order) in archive
+    assert b"goldroot_root /root" in archive
+    (root / "boot/initrd.img-6.9").write_text("its own")
+    assert copied(root)[0] == "6.9", "what a distribution made is preferred"
+
+
+@pytest.mark.parametrize("program", [elf([1, 3]), elf([3], ">"), b"#!/bin/sh\n", elf([1])[:66], b""])
+def test_a_busybox_that_needs_more_than_itself_cannot_be_the_first_program(root: Path, program: bytes) -> None:
+    (root / "boot/vmlinuz-6.9").write_text("kernel")
+    (root / "bin").mkdir()
+    (root / "bin/busybox").write_bytes(program)
+    with pytest.raises(Damaged, match="no kernel in /boot has an initial file system"):
         copied(root)

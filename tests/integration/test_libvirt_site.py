@@ -64,7 +64,7 @@ def domains(name: str = "site-WEB1") -> Any:
 
 
 def test_a_server_that_virsh_starts_moves_to_the_next_gold_and_back(fleet: WholeSite) -> None:
-    fleet.configure('health = ["units"]\nhealth_time = 900')
+    fleet.configure('health = ["units"]\nhealth_time = 900\ntrial_time = 900')
     fleet("image", "import", "debian", "--from", str(systemd_root("bookworm", PACKAGES)))
     fleet("gold", "publish", "debian", "--untested")
     fleet("gold", "replicate", "debian", "1", "--to", "machines")

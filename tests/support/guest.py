@@ -53,7 +53,7 @@ if [ -e /system/etc/no-agent ]; then
     echo "the button was pressed"
     end
 fi
-exec 3<>/dev/vport0p1 || exec 3<>/dev/vport1p1 || exec 3<>/dev/vport2p1
+for port in /dev/vport*p1; do exec 3<>"$port"; done  # its first number counts all virtio devices
 echo ready
 while :; do
     read -r line <&3 || { sleep 1; continue; }  # nobody is at the other end
@@ -66,6 +66,9 @@ while :; do
             sh -c "$(printf '%b' "$script")" >/said 2>&1 </dev/null 3>&-
             status=$?
             echo "{\"return\": {\"pid\": 1}}" >&3 ;;
+        *guest-network-get-interfaces*)
+            links=$(for one in /sys/class/net/*; do printf '{"name": "%s"}, ' "${one##*/}"; done)
+            echo "{\"return\": [${links%, }]}" >&3 ;;
         *guest-ping*) echo "{\"return\": {}}" >&3 ;;
         *guest-shutdown*) echo "the agent was asked"; end ;;
         *) echo "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"it cannot\"}}" >&3 ;;

@@ -15,11 +15,17 @@ from support.hosts import MIB, Lab, applied, found, gold, hold, live, new_disk, 
 
 @contextmanager
 def booting(
-    root: Path, unpacked: Path, architecture: str, *, verity: bool = False, checking: bool = False
+    root: Path,
+    unpacked: Path,
+    architecture: str,
+    *,
+    verity: bool = False,
+    checking: bool = False,
+    accelerator: str = "tcg",
 ) -> Iterator[Lab]:
     """:param checking: the guest's initial file system can check what it reads."""
     settings = {"memory": 256, "architecture": architecture, "parameters": "quiet panic=-1", "verity": verity}
-    lab = qemu_lab(root, accelerator="tcg", paths={"B1": ["/"], "B5": ["/etc"]}, **settings)
+    lab = qemu_lab(root, accelerator=accelerator, paths={"B1": ["/"], "B5": ["/etc"]}, **settings)
     lab.host.define(Entry("GOLD", "owner", marks={"1": gold(1)}))
     lab.host.create_disk(new_disk(lab, "root", "GOLD", "1B1", size=64 * MIB))
     with hold(lab.host, "GOLD"), lab.host.open_disks({"root": "rw"}) as opened:

@@ -10,7 +10,7 @@ from goldroot.errors import GoldrootError
 from goldroot.hosts import Host, NetLink
 from goldroot.run import Done
 from goldroot.site import Site
-from goldroot.system import Seen
+from goldroot.system import Seen, last_words
 
 #: When a server is asked that was off at its switch.
 NEXT_START = "at next start"
@@ -30,10 +30,10 @@ class Guest:
         return self.host.power(self.name).state == "off"
 
 
-def console_end(host: Host, machine: str, lines: int = 10) -> list[str]:
-    """The last lines of a machine's console that say something; none where it cannot be read."""
+def console_end(host: Host, machine: str) -> list[str]:
+    """What a machine's console said last; nothing where it cannot be read."""
     try:
-        return [line for line in host.console(machine, lines) if line.strip()]
+        return last_words(lambda lines: host.console(machine, lines))
     except GoldrootError:
         return []
 

@@ -118,7 +118,7 @@ def _refuse_unable(host: Host) -> None:
         raise Refused(
             f"a {host.kind} host does not join servers to a bridge, and publishes no ports",
             meaning="Nothing was changed.",
-            todo="Leave out --bridge and --port, or make the server on a host that does (nspawn, qemu). A libvirt host has `network`.",
+            todo="Leave out --bridge and --port, or make the server on a host that does (nspawn, qemu, libvirt).",
         )
 
 

@@ -32,6 +32,8 @@ _PLACES = {
 
 #: What a disk needs besides its file system; a kernel that has it built in has no such module.
 _MODULES = ("virtio_pci", "virtio_blk", "dasd_eckd_mod", "dasd_fba_mod")
+#: What file systems ask the kernel for by another name than a module's.
+_CHECKSUMS = ("crc32c_generic",)
 #: And where its blocks are compared with a tree of hashes.
 _CHECKING = ("dm_verity", "sha256_generic")
 #: What a link that leads nowhere needs, and one that is a card.
@@ -112,6 +114,7 @@ def addition(
         *checking,
         *sorted({_CARD if link.card else _NOWHERE for link in links}),
         *sorted({disk.form for disk in disks}),
+        *_CHECKSUMS,
     ]
     modules = f"goldroot/lib/modules/{version}"
     files |= {f"{modules}/{name}": content for name, content in _modules(root, version, wanted)}

@@ -1,4 +1,8 @@
-"""The kernel and the initial file system that a root carries: found by name in its ``/boot``, never stored elsewhere."""
+"""The kernel and the initial file system that a root carries: found by name in its ``/boot``, never stored elsewhere.
+
+A root for another architecture has a kernel that was unpacked and no initial file system: to make one there, its kernel would
+have to be installed by emulation, which takes a quarter of an hour.  So one is packed here, of the root's own busybox.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,15 @@ import os
 import re
 import shutil
 import stat
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import resources
 from typing import NamedTuple
 
 from goldroot.errors import Damaged
+from goldroot.files import NOT_THERE, Cursor, read_regular
+from goldroot.guest.cpio import cpio
 
 #: What distributions call them: Debian, Red Hat and Arch; SUSE calls those of s390x "image-".
 _KERNELS = re.compile(r"(?:vmlinuz|vmlinux|image|bzImage|Image)-(.+)")
@@ -26,10 +34,14 @@ class Kernel(NamedTuple):
     initial: str
 
 
-def pick(names: Sequence[str]) -> Kernel | None:
-    """The newest kernel of a ``/boot`` that has an initial file system, and that; ``None``: there is none."""
+def pick(names: Sequence[str], *, alone: bool = False) -> Kernel | None:
+    """The newest kernel of a ``/boot`` that has an initial file system, and that; ``None``: there is none.
+
+    :param alone: where none has one, the newest kernel will do; its ``initial`` is "".
+    """
     there = set(names)
     best: Kernel | None = None
+    bare: Kernel | None = None
     for name in sorted(names):
         found = _KERNELS.fullmatch(name)
         if found is None or any(part in name for part in _NOT_KERNELS):
@@ -37,29 +49,62 @@ def pick(names: Sequence[str]) -> Kernel | None:
         initial = next((one for one in (form.format(found[1]) for form in _INITIALS) if one in there), None)
         if initial is not None and (best is None or _order(found[1]) > _order(best.version)):
             best = Kernel(found[1], name, initial)
-    return best
+        if bare is None or _order(found[1]) > _order(bare.version):
+            bare = Kernel(found[1], name, "")
+    return bare if best is None and alone else best
 
 
 def copy_out(root: int, directory: str, whose: str) -> Kernel:
     """Copy both out of an open root, so that the disk need not stay open; the names are their paths then.
+
+    Where no kernel has an initial file system, and the root has a static busybox, one is packed of that.
 
     :param root: descriptor of the root.
     :param directory: where the copies go, in the place of older ones.
     :param whose: for messages.
     :raises Damaged: there are none, or they are not plain files.
     """
-    with open_boot(root, whose) as (boot, found):
-        return Kernel(
-            found.version,
-            _copied(boot, found.kernel, f"{directory}/kernel"),
-            _copied(boot, found.initial, f"{directory}/initrd"),
-        )
+    busybox = static_busybox(root)
+    with open_boot(root, whose, alone=bool(busybox)) as (boot, found):
+        kernel, initial = _copied(boot, found.kernel, f"{directory}/kernel"), f"{directory}/initrd"
+        if found.initial:
+            _copied(boot, found.initial, initial)
+        else:
+            with open(f"{initial}.new", "wb") as out:
+                out.write(packed(busybox))
+            os.rename(f"{initial}.new", initial)
+        return Kernel(found.version, kernel, initial)
+
+
+def packed(busybox: bytes) -> bytes:
+    """An initial file system of one program, which puts the root together and starts it; the rest follows (:mod:`initramfs`)."""
+    init = resources.files("goldroot.guest").joinpath("boot", "alone.sh").read_bytes()
+    return cpio({"init": init, "bin/busybox": busybox}, console=True)
+
+
+def static_busybox(root: int) -> bytes:
+    """The busybox of a root, which needs no library; b"" where there is none."""
+    cursor = Cursor(root)
+    try:
+        for above in (b"usr/bin", b"bin"):
+            try:
+                content = read_regular(b"busybox", cursor.at(above)) or b""
+            except OSError as error:
+                if error.errno not in NOT_THERE:
+                    raise
+                continue
+            if _is_static(content):
+                return content
+    finally:
+        cursor.close()
+    return b""
 
 
 @contextmanager
-def open_boot(root: int, whose: str) -> Iterator[tuple[int, Kernel]]:
+def open_boot(root: int, whose: str, *, alone: bool = False) -> Iterator[tuple[int, Kernel]]:
     """A descriptor of a root's ``/boot`` for the block, and what in it is booted, by name.
 
+    :param alone: as of :func:`pick`.
     :raises Damaged: there is nothing to boot.
     """
     try:
@@ -67,7 +112,7 @@ def open_boot(root: int, whose: str) -> Iterator[tuple[int, Kernel]]:
     except OSError as error:
         raise _none(whose, f"there is no directory /boot ({error.strerror})") from error
     try:
-        if (found := pick(os.listdir(boot))) is None:
+        if (found := pick(os.listdir(boot), alone=alone)) is None:
             raise _none(whose, "no kernel in /boot has an initial file system")
         yield boot, found
     finally:
@@ -93,11 +138,25 @@ def _copied(boot: int, name: str, path: str) -> str:
     return path
 
 
+def _is_static(program: bytes) -> bool:
+    """Whether it is an ELF program of 64 bits that no other one starts (PT_INTERP of elf(5)): that would need libraries."""
+    if program[:5] != b"\x7fELF\x02":
+        return False
+    order = ">" if program[5:6] == b"\x02" else "<"
+    try:
+        (at,) = struct.unpack_from(f"{order}Q", program, 32)
+        size, count = struct.unpack_from(f"{order}HH", program, 54)
+        return all(struct.unpack_from(f"{order}I", program, at + number * size)[0] != 3 for number in range(count))
+    except struct.error:
+        return False
+
+
 def _none(whose: str, why: str) -> Damaged:
     return Damaged(
         f"{whose} has nothing to boot: {why}",
         meaning="A machine boots the newest kernel of its own root for which there is an initial file system.",
-        todo="Install a kernel in the maintenance system (on Debian: apt-get install linux-image-...), and publish it.",
+        todo="Install a kernel in the maintenance system (on Debian: apt-get install linux-image-...), and publish it. "
+        "Where it cannot be installed (for another architecture), unpack one, and install busybox-static.",
     )
 
 

@@ -161,11 +161,17 @@ class FileHost:
         """What there is of a disk, whoever names it; nothing is changed."""
         try:
             label = self._labels.find(check_disk_id(id))
-            whole = label is not None and self._bytes.stands(label)
         except (Damaged, BadInput) as error:
             return SeenDisk(id, why=error.brief)
+        whole, damage = False, ""
+        try:
+            if whole := label is not None and self._bytes.stands(label):
+                self._refuse_part(label)
+        except Damaged as error:
+            whole, damage = True, error.brief
         owner = "" if label is None else label.owner
-        return SeenDisk(id, owner, whole=whole, begun=id in self._begun.ids() or id in self._bytes.halves())
+        begun = id in self._begun.ids() or id in self._bytes.halves()
+        return SeenDisk(id, owner, whole=whole, begun=begun, damage=damage)
 
     def leftovers(self) -> list[str]:
         """What :meth:`tidy` would look at: work on disks that was begun and is not done, one line each."""
@@ -539,6 +545,9 @@ class FileHost:
         return replace(new, form=new.form or next(iter(self._bytes.forms)), size=new.size or self.usual_size)
 
     # -- inside: rules
+
+    def _refuse_part(self, label: Label) -> None:
+        """:raises Damaged: not all bytes of a disk that is there are, as far as that is seen without reading them."""
 
     def _label(self, id: str) -> Label:
         label = self._labels.find(id)

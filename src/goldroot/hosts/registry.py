@@ -48,7 +48,8 @@ class SeenDisk:
     owner: str = ""  #: the entry that its label names; "": it has no label
     whole: bool = False  #: its bytes are there
     begun: bool = False  #: its making or removal was begun, and is not done
-    why: str = ""  #: what is wrong with its label or its bytes, where that cannot be told otherwise
+    why: str = ""  #: what is wrong with its label, where that cannot be told otherwise
+    damage: str = ""  #: what is wrong with its bytes
 
 
 class SiteHost(Host, Protocol):

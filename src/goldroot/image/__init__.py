@@ -48,6 +48,7 @@ __all__ = [
     "image_rows",
     "import_image",
     "is_halfway",
+    "is_replaced",
     "local_accounts",
     "look_at_copy",
     "newest_gold",
@@ -103,7 +104,7 @@ if TYPE_CHECKING:
     from goldroot.image.changes import Change, changes_between
     from goldroot.image.check import Checked, check_gold
     from goldroot.image.convert import BootCheck, Conversion, check_boot, convert_image, plan_conversion
-    from goldroot.image.copied import Look, accept_copied, look_at_copy
+    from goldroot.image.copied import Look, accept_copied, is_replaced, look_at_copy
     from goldroot.image.found import find_linked
     from goldroot.image.gold import (
         Difference,
@@ -156,7 +157,7 @@ else:
             "changes": "Change changes_between",
             "check": "Checked check_gold",
             "convert": "BootCheck Conversion check_boot convert_image plan_conversion",
-            "copied": "Look accept_copied look_at_copy",
+            "copied": "Look accept_copied is_replaced look_at_copy",
             "found": "find_linked",
             "gold": "Difference Retirement Verified diff_gold plan_retirement removed_by restore_gold retire_gold verify_gold",
             "gold_version": (

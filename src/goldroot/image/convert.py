@@ -23,6 +23,7 @@ from goldroot.system import (
     How,
     OwnDisks,
     Refusal,
+    last_words,
     left_out,
     look_inside,
     put_together,
@@ -152,7 +153,7 @@ def check_boot(site: Site, image: str) -> BootCheck:
                 wrong = until_healthy(trial, running.health, (), running.trial_time)
                 refused = refusals(trial)
                 said = unit_lines(trial, sorted(look_inside(trial).failed)) if wrong else []
-                said += [f"console: {line}" for line in trial.console(10) if line.strip()] if wrong else []
+                said += [f"console: {line}" for line in last_words(trial.console)] if wrong else []
         except HostError as error:
             return BootCheck((error.brief,), (), tuple(error.lines))
     return BootCheck(tuple(wrong), tuple(refused), tuple(said))

@@ -26,6 +26,17 @@ SECOND = 1_000_000_000
 Look = Literal["same", "copied", "changed"]
 
 
+def is_replaced(gold: Gold) -> bool:
+    """Whether the disks of a version are other ones than what was published, where the host has a proof that they may be.
+
+    That proof is cheap.  Only where it does not hold, as after a copy of the store, all but contents and inodes is compared.
+    """
+    with gold.site.catalog.read() as tx:
+        copy = copies.find(tx, gold.image, gold.number, gold.host_name)
+    then = {} if copy is None else dict(copy.evidence)
+    return bool(then) and all(then.values()) and look_at_copy(gold) == "changed"
+
+
 def look_at_copy(gold: Gold) -> Look:
     """How the disks of a version stand, without reading a file: by what the host proves, or by all but contents and inodes.
 

@@ -21,6 +21,7 @@ from goldroot.system import (
     LeftOut,
     Mode,
     OwnDisks,
+    last_words,
     left_out,
     look_inside,
     refusals,
@@ -217,7 +218,7 @@ def _boot_form(site: Site, system: System, form: Form) -> Tested:
             wrong = until_healthy(trial, running.health, (), running.trial_time)
             refused = refusals(trial) if form == "read-only" else []
             said = unit_lines(trial, sorted(look_inside(trial).failed)) if wrong else []
-            said += [f"console: {line}" for line in trial.console(10) if line.strip()] if wrong else []
+            said += [f"console: {line}" for line in last_words(trial.console)] if wrong else []
             told = [*map(str, lacks), *unconverted]
             told += [line for one in refused for line in (f"refused by the read-only root: {one}", f"  {one.todo}")]
             ran = [_booted([*wrong, *said, *told], passed=not wrong)]

@@ -49,6 +49,7 @@ __all__ = [
     "health_check",
     "host_ties",
     "is_leftover",
+    "last_words",
     "left_out",
     "leftovers",
     "look_inside",
@@ -74,6 +75,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from goldroot.system.confine import Bound, Confined, How, run_in, shell_of
+    from goldroot.system.consoles import last_words
     from goldroot.system.fstab import WAITS, LeftOut, left_out, moved_here, put_together
     from goldroot.system.gold_checks import FINDINGS, Finding, examine_accounts, is_leftover, leftovers
     from goldroot.system.gold_references import broken_references
@@ -109,6 +111,7 @@ else:
             "ties": "Tie doubtful host_ties",
             "talk": "SHOW",
             "confine": "Bound Confined How run_in shell_of",
+            "consoles": "last_words",
             "own_disks": "names_in read_path remove_path OwnDisks",
             "gold_checks": "FINDINGS Finding examine_accounts is_leftover leftovers",
             "gold_references": "broken_references",

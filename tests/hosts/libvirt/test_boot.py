@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 
 from goldroot.errors import Damaged, Refused, StillRunning
-from goldroot.hosts import Around, Entry, Link, Mark, NetLink, exchange, with_links, with_mark
+from goldroot.hosts import Around, Entry, Link, Mark, NetLink, Network, Port, exchange, with_links, with_mark
+from support.bridges import answer, free_port, new_bridge
 from support.guest import extract_kernel, put_boot
 from support.hosts import MIB, SINCE, applied, found, gold, hold, live, need_programs, new_disk, prepare
 from support.libvirtd import open_directory
@@ -208,6 +210,49 @@ def test_another_account_runs_qemu(unpacked: Path, session: bool) -> None:
                 lab.host.start("WEB1")
     finally:
         shutil.rmtree(root)
+
+
+def test_it_is_reached_at_its_bridge_and_its_ports_and_reaches_nobody_by_these(tmp_path: Path, unpacked: Path) -> None:
+    """The words are those of a machine of QEMU; a network of libvirt's has a name as a bridge of this machine has."""
+    port, outside = free_port(), socket.create_server(("127.0.0.1", 0))
+    outside.setblocking(False)
+    with outside, new_bridge() as bridge, booting(tmp_path, unpacked) as lab, libvirts_network(lab, bridge) as net:
+        run = "ip address add 198.51.100.7/24 dev lan0; ip link set lan0 up; httpd -p 80 -h /system/etc\n"
+        put(lab, "WEB1-1B5", "run", f"{run}echo letter | nc -w 2 10.0.2.2 {outside.getsockname()[1]}; echo sent\n")
+        for name, kind in ((bridge, "bridge"), (net, "network")):
+            network = Network(name, "lan0", "198.51.100.7/24", ports=(Port(port, 80, "127.0.0.1"),))
+            applied(lab.host.apply(replace(found(lab.host, "WEB1"), network=network)))
+            assert f"<source {kind}='{name}'" in lab.text("WEB1")
+            lab.domain("WEB1").create()  # whoever starts it
+            assert "links: lan0 lo ports0" in until_said(lab, "ready")
+            assert answer("127.0.0.1", port) == "web1\n"
+            assert answer("198.51.100.7", 80) == "web1\n"
+            with pytest.raises(BlockingIOError):
+                outside.accept()
+            assert lab.host.stop("WEB1", 120) == "asked", (kind, lab.host.console("WEB1", 30))
+            (tmp_path / "store/running/WEB1/console.log").write_text("")
+        with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match="cannot be published"):
+            lab.host.start("WEB1")
+        applied(lab.host.apply(replace(found(lab.host, "WEB1"), network=Network("nosuch", "lan0"))))
+        with pytest.raises(Refused, match="no bridge 'nosuch'"):
+            lab.host.start("WEB1")
+        applied(lab.host.apply(replace(found(lab.host, "WEB1"), network=None)))
+        assert "<interface" not in lab.text("WEB1")
+        assert "commandline" not in lab.text("WEB1")
+
+
+@contextmanager
+def libvirts_network(lab: LibvirtLab, bridge: str) -> Iterator[str]:
+    """A network of libvirt's that leads to a bridge."""
+    import libvirt
+
+    connection = libvirt.open(lab.uri)
+    text = f"<network><name>net-{bridge}</name><forward mode='bridge'/><bridge name='{bridge}'/></network>"
+    network = connection.networkCreateXML(text)
+    try:
+        yield str(network.name())
+    finally:
+        network.destroy()
 
 
 def test_what_is_prepared_is_tried_beside_a_domain_that_runs(lab: LibvirtLab) -> None:

@@ -11,6 +11,7 @@ from goldroot.errors import Damaged
 from goldroot.hosts.libvirt.copying import backup_text
 from goldroot.hosts.libvirt.domain import (
     Blank,
+    Joined,
     Ours,
     drives_of,
     entry_of,
@@ -75,7 +76,7 @@ def test_shared_disks_are_read_only_and_shareable_and_own_ones_neither() -> None
     assert flags == {"1B1": ["readonly", "shareable"], "1B5": []}
     assert {disk.find("driver").get("type") for disk in disks(text).values()} == {"raw"}  # type: ignore[union-attr]
     assert entry_of(text) == (STORE, OURS.entry)
-    assert next_start(text, STORE) == ("/boot/k", "/boot/i", {drive.address: drive for drive in OURS.drives})
+    assert next_start(text, STORE) == ("/boot/k", "/boot/i", {drive.address: drive for drive in OURS.drives}, [], [])
 
 
 def test_the_next_definition_keeps_what_an_administrator_wrote() -> None:
@@ -142,6 +143,48 @@ def test_a_copy_of_a_domain_is_its_makers() -> None:
     text = redefined(new(BLANK), OURS)
     assert entry_of(text.replace("<name>WEB1<", "<name>WEB1-CLONE<")) is None
     assert "<name>WEB1<" in text
+
+
+def test_a_link_and_published_ports_come_and_go_and_what_others_gave_stays() -> None:
+    others = (
+        "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:commandline><qemu:arg value='-global'/>"
+        "<qemu:arg value='a.b=c'/><qemu:env name='A' value='b'/></qemu:commandline>"
+    )
+    text = new(BLANK).replace("<domain", "<domain ", 1)
+    text = others + text[text.index(">") + 1 :]
+    ports = (
+        "-netdev",
+        "user,id=goldroot-ports,restrict=on",
+        "-device",
+        '{"driver": "virtio-net-pci", "netdev": "goldroot-ports"}',
+    )
+    joined = replace(OURS, joined=Joined("bridge", "br0", "52:54:00:00:00:01"), ports=ports)
+    there = redefined(redefined(text, joined), joined)
+    assert cards(there) == [("network", {"network": "default"}), ("bridge", {"bridge": "br0"})]
+    assert values(there) == ["-global", "a.b=c", *ports]
+    assert "52:54:00:00:00:01" in there
+    assert next_start(there, STORE) != next_start(redefined(text, OURS), STORE)
+
+    # What its administrator makes of the card stays while it leads to the same kind.
+    there = there.replace('<alias name="ua-goldroot" />', "<alias name='ua-goldroot'/><mtu size='9000'/>")
+    elsewhere = redefined(there, replace(joined, joined=Joined("bridge", "br1", "52:54:00:00:00:01"), ports=()))
+    assert cards(elsewhere)[1:] == [("bridge", {"bridge": "br1"})]
+    assert '<mtu size="9000"' in elsewhere
+    assert values(elsewhere) == ["-global", "a.b=c"]
+    of_libvirt = redefined(elsewhere, replace(joined, joined=Joined("network", "lab", "52:54:00:00:00:01")))
+    assert cards(of_libvirt)[1:] == [("network", {"network": "lab"})]
+    assert cards(redefined(of_libvirt, OURS)) == [("network", {"network": "default"})]
+    assert "commandline" not in redefined(redefined(new(BLANK), joined), OURS)
+
+
+def cards(text: str) -> list[tuple[str, dict[str, str]]]:
+    found = ET.fromstring(text).findall("devices/interface")
+    return [(card.get("type", ""), dict(card.find("source").attrib)) for card in found]  # type: ignore[union-attr]
+
+
+def values(text: str) -> list[str]:
+    name = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+    return [arg.get("value", "") for arg in ET.fromstring(text).findall(f"{name}commandline/{name}arg")]
 
 
 def test_what_cannot_be_read_is_told() -> None:

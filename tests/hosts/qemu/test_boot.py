@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from goldroot.errors import Damaged, HostError, Refused, StillRunning
-from goldroot.hosts.qemu import monitor
+from goldroot.hosts.qemu import kvm, monitor
 from support.guest import extract_kernel
 from support.hosts import Lab, hold, need_programs
 from support.qemu_guests import booting, put, until_said
@@ -84,6 +85,20 @@ def test_what_does_not_fit_is_told_and_the_server_is_off_again(lab: Lab) -> None
         path = str(lab.host.info(["WEB1-1B5"])["WEB1-1B5"].where["path"])
     Path(path).write_bytes(b"\0" * Path(path).stat().st_size)
     assert "the disk at 1B5 cannot be mounted as ext4" in told(lab, "WEB1")
+
+
+@pytest.mark.skipif(not kvm.is_offered("x86_64"), reason="this machine does not offer KVM")
+def test_where_kvm_is_offered_it_runs_the_kernel_or_the_server_is_emulated(tmp_path: Path, unpacked: Path) -> None:
+    """Also where ``/dev/kvm`` is there and runs nothing, as inside some other machines."""
+    with booting(tmp_path, unpacked, "x86_64", accelerator="") as lab:
+        for _ in range(2):
+            lab.host.start("WEB1")
+            lines = until_said(lab, "ready")
+            assert lab.host.stop("WEB1", 120) == "asked"
+        (why,) = json.loads((tmp_path / "store/kvm").read_text())["kernels"].values()
+        assert len([line for line in lines if "it is emulated: KVM does not run its kernel" in line]) == (
+            2 if why else 0
+        )
 
 
 def told(lab: Lab, name: str) -> str:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,15 +14,10 @@ import pytest
 from goldroot.errors import Refused
 from goldroot.hosts import Network, Port
 from goldroot.hosts.qemu.cards import cards_of
+from support.bridges import answer, free_port, new_bridge
 from support.guest import extract_kernel
-from support.hosts import Lab, applied, found, need_programs
+from support.hosts import Lab, applied, found
 from support.qemu_guests import booting, put, until_said
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def test_a_private_machine_has_no_card() -> None:
@@ -60,30 +52,8 @@ def test_a_port_that_cannot_be_had_is_told_before_anything_runs() -> None:
 
 @pytest.fixture
 def bridge() -> Iterator[str]:
-    """A bridge of this machine with an address, which goes at the end."""
-    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
-        pytest.skip("needs root and /dev/net/tun")
-    need_programs("ip")
-    name = f"grq{os.getpid()}"
-    done = subprocess.run(["ip", "link", "add", "name", name, "type", "bridge"], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("this kernel makes no bridges here")
-    try:
-        subprocess.run(["ip", "address", "add", "198.51.100.1/24", "dev", name], check=True)
-        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+    with new_bridge() as name:
         yield name
-    finally:
-        subprocess.run(["ip", "link", "delete", name], check=True)
-
-
-def answer(address: str, port: int) -> str:
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(f"http://{address}:{port}/hostname", timeout=5) as file:
-                return str(file.read().decode())
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing answers at {address}:{port}")
 
 
 @pytest.mark.root

@@ -9,7 +9,7 @@ from goldroot.errors import Refused
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import HostSeen, Seen
 from goldroot.fleet.update.entry_says import Rows, follow
-from goldroot.hosts import Entry, Mark, is_live
+from goldroot.hosts import PREPARED, Entry, Mark, is_live
 
 #: States of an update that no person is waited for in, and that a command leaves behind only where it was killed.
 UNDER_WAY = ("planned", "preparing", "switching", "stopping", "switched", "starting", "returning")
@@ -114,9 +114,10 @@ def _cut_off(seen: Seen, host: HostSeen, rows: Rows, entry: Entry) -> Iterator[F
         stopped = bool(one.error) and clone.last != one.work
         if not one.ended and one.stands in UNDER_WAY and not seen.known.asked.get(one.id) and not stopped:
             yield _update_cut_off(host, clone, one)
-    left = [one for one in rows.updates.values() if one.state in ("cancelled", "failed") and one.disks]
-    here = {disk.id for disk in entry.disks.values()}
-    if any(here & set(one.disks.values()) for one in left):
+    # What is set aside, after a return or a rollback, is kept for a person; what was prepared has to go.
+    five = entry.marks.get(PREPARED)
+    left = {one.work for one in rows.updates.values() if one.state in ("cancelled", "failed") and one.disks}
+    if five is not None and five.state == "preparing" and five.by in left:
         yield Finding(
             "cut-off", clone.name, f"disks of a work of {clone.name} that was given up are still there", host.name,
             repair="finish it", command=f"goldroot update cancel {clone.name}",

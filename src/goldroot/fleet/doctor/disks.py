@@ -38,7 +38,11 @@ def _named(seen: Seen, host: HostSeen) -> Iterator[Finding]:
                 yield Finding("disk-foreign", disk.id, f"disk {disk.id} of {entry.name}: {there.why}", host.name,
                               command="put its label right, or put it back from a backup (goldroot restore)")  # fmt: skip
             elif not there.whole:
-                yield _missing(seen, host, entry, address)
+                what = f"disk {disk.id}, at {address} of {entry.name}, is not there"
+                yield Finding("disk-missing", disk.id, what, host.name, command=_put_back(seen, host, entry, address))
+            elif there.damage:
+                what = f"disk {disk.id}, at {address} of {entry.name}: {there.damage}"
+                yield Finding("disk-damaged", disk.id, what, host.name, command=_put_back(seen, host, entry, address))
             elif there.owner != entry.name:
                 yield Finding(
                     "disk-foreign", disk.id, f"{entry.name} names disk {disk.id} at {address}, whose label says "
@@ -46,21 +50,17 @@ def _named(seen: Seen, host: HostSeen) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def _missing(seen: Seen, host: HostSeen, entry: Entry, address: str) -> Finding:
-    disk = entry.disks[address].id
+def _put_back(seen: Seen, host: HostSeen, entry: Entry, address: str) -> str:
+    """What a person can do about a disk that is lost, or a part of it."""
     known = seen.known.names.get((host.name, entry.name))
     clone = known.clone if known is not None else ""
     if not clone:
-        command = "put the disk back"
-    elif not is_live(address):
-        command = f"put the disk back, or remove what is left of that set: goldroot fallback prune {clone} --force"
-    elif any(mark.state == "kept" for digit, mark in entry.marks.items() if digit != set_of(address)):
-        command = f"put the disk back, or go back to what is kept: goldroot rollback {clone}"
-    else:
-        command = f"put the disk back, or remove the server: goldroot clone delete {clone} --force"
-    return Finding(
-        "disk-missing", disk, f"disk {disk}, at {address} of {entry.name}, is not there", host.name, command=command
-    )
+        return "put the disk back"
+    if not is_live(address):
+        return f"put the disk back, or remove what is left of that set: goldroot fallback prune {clone} --force"
+    if any(mark.state == "kept" for digit, mark in entry.marks.items() if digit != set_of(address)):
+        return f"put the disk back, or go back to what is kept: goldroot rollback {clone}"
+    return f"put the disk back, or remove the server: goldroot clone delete {clone} --force"
 
 
 def _unnamed(seen: Seen, host: HostSeen) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "gold-changed": "Somebody wrote to them, or they were damaged. Nothing is made from them.",
         "cut-off": "A command was begun, was ended before its time, and nobody works on it now.",
         "disk-missing": "An entry names the disk, and it is not there: what it held is lost, or stands elsewhere.",
+        "disk-damaged": "It is there, and its machine does not start from it: a part of it is lost, or it is not a file.",
         "disk-unnamed": "No entry names it. It may be the only copy of what is on it.",
         "disk-foreign": "Its label says that it is another machine's. It is neither written nor removed.",
         "register-behind": "The register of disks in the catalog does not say what the entries say.",

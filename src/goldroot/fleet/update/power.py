@@ -43,7 +43,17 @@ from goldroot.hosts import (
     with_mark,
 )
 from goldroot.ids import new_id
-from goldroot.system import WAITS, LeftOut, Tried, left_out, look_inside, unit_lines, until_healthy, until_tried
+from goldroot.system import (
+    WAITS,
+    LeftOut,
+    Tried,
+    last_words,
+    left_out,
+    look_inside,
+    unit_lines,
+    until_healthy,
+    until_tried,
+)
 
 
 @contextmanager
@@ -254,7 +264,7 @@ def try_out(task: OpenUpdate, stage: Stage) -> Tried:
         with task.host.trial(task.machine_name, PREPARED, around=around) as trial:
             tried = until_tried(trial, running.health, None if before is None else before.seen, running.trial_time)
             if tried.wrong and not tried.journal:  # its kernel may have ended before there was a journal
-                tried = replace(tried, journal=what_it_said((), [line for line in trial.console(10) if line.strip()]))
+                tried = replace(tried, journal=what_it_said((), last_words(trial.console)))
     except HostError as error:
         tried = Tried([f"it did not begin: {error.brief}"], [], [*filter(None, [error.meaning]), *error.lines])
     tried = replace(tried, different=[*map(str, lacks), *tried.different])

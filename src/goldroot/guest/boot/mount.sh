@@ -183,7 +183,7 @@ goldroot_links() {
 
 # Put the root together at a directory.
 goldroot_root() {
-    for goldroot_one in virtio_pci virtio_blk dasd_eckd_mod dasd_fba_mod; do
+    for goldroot_one in virtio_pci virtio_blk dasd_eckd_mod dasd_fba_mod crc32c_generic; do
         goldroot_module "$goldroot_one"
     done
     [ -r /goldroot/table ] || goldroot_stop "nothing says which disks it has" "The host puts a table into its initial file system."

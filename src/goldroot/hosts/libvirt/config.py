@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from goldroot.hosts.libvirt.account import Account
+from goldroot.hosts.network import Network, checked
 from goldroot.hosts.qemu.base import ImageConfig
 
 #: The daemon of the machine as a whole, which runs QEMU as root where a domain says so.
@@ -20,16 +21,20 @@ class LibvirtConfig(ImageConfig):
     :param uri: of the daemon, which is on this machine: "qemu:///system" or "qemu:///session", with ``?socket=`` perhaps.
     :param prefix: stands before an entry's name in its domain's, where a daemon serves several stores.
     :param network: a network of libvirt's that new domains are joined to; "": none.
+    :param bridge: of this machine, or a network of libvirt's, to which links of servers lead of which nobody says otherwise; "":
+        they have none.
     :param user: the account that runs QEMU; "": root, of the system's daemon.
     """
 
     uri: str = SYSTEM
     prefix: str = ""
     network: str = ""
+    bridge: str = ""
     user: str = ""
 
     def __post_init__(self) -> None:
         ImageConfig.__post_init__(self)
+        checked(Network(self.bridge, "eth0"))
         parts = urlsplit(self.uri)
         if parts.scheme != "qemu" or parts.netloc or parts.path not in ("/system", "/session"):
             raise ValueError(f"{self.uri!r} is not a daemon of QEMU's machines here: qemu:///system or qemu:///session")

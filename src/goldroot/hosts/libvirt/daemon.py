@@ -75,6 +75,26 @@ class Daemon:
                         domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE),
                     )
 
+    def offers_kvm(self, architecture: str) -> bool:
+        """Whether this daemon can run machines of an architecture by KVM."""
+        with self._asked() as (libvirt, connection):
+            try:
+                connection.getDomainCapabilities(None, architecture, None, "kvm", 0)
+            except libvirt.libvirtError:
+                return False
+            return True
+
+    def has_network(self, name: str) -> bool:
+        """Whether libvirt has a network of that name, active or not; not where this daemon has none at all."""
+        with self._asked() as (libvirt, connection):
+            try:
+                connection.networkLookupByName(name)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() in (libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_NO_SUPPORT):
+                    return False
+                raise
+            return True
+
     # -- changes
 
     def define(self, text: str) -> str:
@@ -137,10 +157,13 @@ class Daemon:
                 agent.ask("guest-shutdown", mode="powerdown")
 
     @contextmanager
-    def agent(self, name: str) -> Iterator[Agent]:
-        """The guest's agent, in the block."""
+    def agent(self, name: str, patience: float = AGENT_PATIENCE) -> Iterator[Agent]:
+        """The guest's agent, in the block.
+
+        :param patience: seconds that it has for each answer: a guest that is busy answers late.
+        """
         with self._domain(name) as (_, domain):
-            yield Agent(_there(name, domain))
+            yield Agent(_there(name, domain), max(int(patience), AGENT_PATIENCE))
 
     def back_up(self, name: str, wanted: Mapping[str, str], rest: Sequence[str]) -> None:
         """Copy disks of a running domain at one moment (virsh backup-begin), file systems frozen where that can be done.
@@ -189,8 +212,9 @@ class Daemon:
 class Agent:
     """qemu-guest-agent, see :class:`goldroot.hosts.qemu.monitor.Asked`."""
 
-    def __init__(self, domain: Any) -> None:
+    def __init__(self, domain: Any, patience: int = AGENT_PATIENCE) -> None:
         self._domain = domain
+        self._patience = patience
 
     def ask(self, command: str, **arguments: Any) -> Any:
         """What is returned.
@@ -201,7 +225,7 @@ class Agent:
 
         said = {"execute": command, **({"arguments": arguments} if arguments else {})}
         try:
-            answer = libvirt_qemu.qemuAgentCommand(self._domain, json.dumps(said), AGENT_PATIENCE, 0)
+            answer = libvirt_qemu.qemuAgentCommand(self._domain, json.dumps(said), self._patience, 0)
         except _library().libvirtError as error:
             raise HostError(f"the guest's agent: {error.get_error_message()}") from error
         return json.loads(answer)["return"]

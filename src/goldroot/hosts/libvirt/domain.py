@@ -1,7 +1,7 @@
 """A domain's XML (https://libvirt.org/formatdomain.html): what of it is goldroot's, and how that is changed.
 
-goldroot's are the disks whose images stand in its store, ``<kernel>`` and ``<initrd>``, and one element of the metadata,
-which has the entry as JSON::
+goldroot's are the disks whose images stand in its store, ``<kernel>`` and ``<initrd>``, an interface with the alias
+``ua-goldroot``, QEMU's arguments that name ``goldroot-ports``, and one element of the metadata, which has the entry as JSON::
 
     <metadata>
       <goldroot:entry xmlns:goldroot="urn:goldroot:entry:1" store="/srv/machines" domain="WEB1">{"format": 1, ...}</goldroot:entry>
@@ -25,14 +25,19 @@ from goldroot.errors import Damaged
 from goldroot.hosts.qemu.arguments import Board, Drive
 
 NAMESPACE = "urn:goldroot:entry:1"
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _ENTRY = f"{{{NAMESPACE}}}entry"
 #: Prefixes as people know them; the names are what counts.
 for _prefix, _name in {
     "goldroot": NAMESPACE,
-    "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
+    "qemu": _QEMU,
     "libosinfo": "http://libosinfo.org/xmlns/libvirt/domain/1.0",
 }.items():
     ET.register_namespace(_prefix, _name)
+
+#: What marks goldroot's own card, and that of published ports.
+_CARD, PORTS = "ua-goldroot", "goldroot-ports"
+_LINE, _ARG = f"{{{_QEMU}}}commandline", f"{{{_QEMU}}}arg"
 
 _ADDRESS = re.compile("[0-9A-F]{3}")
 #: libvirt's names of disks; the guest knows its disks by serial alone.
@@ -56,6 +61,15 @@ class Blank:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """What a link of a machine leads to."""
+
+    kind: str  #: "bridge": of this machine; "network": of libvirt's
+    name: str
+    card: str  #: its hardware address
+
+
+@dataclass(frozen=True, slots=True)
 class Ours:
     """What a domain has of goldroot."""
 
@@ -65,6 +79,8 @@ class Ours:
     initrd: str
     drives: Sequence[Drive]
     shared: frozenset[str]  #: addresses of disks that other machines have, too
+    joined: Joined | None = None
+    ports: Sequence[str] = ()  #: QEMU's words for the card of published ports
 
 
 def new(blank: Blank) -> str:
@@ -123,6 +139,8 @@ def redefined(text: str, ours: Ours) -> str:
         _child(disk, "source").set("file", drive.image)
         _flag(disk, "readonly", on=drive.access == "ro")
         _flag(disk, "shareable", on=address in ours.shared)
+    _join(devices, ours.joined)
+    _publish(root, ours.ports)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -153,10 +171,12 @@ def others_of(text: str, store: str) -> frozenset[str]:
     return frozenset(serial for serial in serials if _ADDRESS.fullmatch(serial))
 
 
-def next_start(text: str, store: str) -> tuple[str, str, Mapping[str, Drive]]:
-    """What the next start takes of goldroot's: kernel, initial file system and disks."""
+def next_start(text: str, store: str) -> tuple[object, ...]:
+    """What the next start takes of goldroot's: kernel, initial file system, disks, and what it is joined to."""
     root = _parsed(text)
-    return root.findtext("os/kernel") or "", root.findtext("os/initrd") or "", _drives(root, store)
+    joined = [(card.get("type"), _child(card, "source").attrib) for card in _cards(_child(root, "devices"))]
+    ports = [arg.get("value") for _, args in _published(root) for arg in args]
+    return root.findtext("os/kernel"), root.findtext("os/initrd"), _drives(root, store), joined, ports
 
 
 def shape_of(text: str) -> tuple[int, int, str]:
@@ -216,6 +236,59 @@ def _new_disk(devices: ET.Element, address: str, *, ccw: bool) -> ET.Element:
     if ccw and _ADDRESS.fullmatch(address):
         _add(disk, "address", type="ccw", cssid="0xfe", ssid="0x0", devno=f"0x{int(address, 16):04x}")
     return disk
+
+
+def _join(devices: ET.Element, joined: Joined | None) -> None:
+    """An administrator may have changed what the card is otherwise (model, target): it stays while it leads to the same."""
+    kept = None
+    for card in _cards(devices):
+        if kept is None and joined is not None and card.get("type") == joined.kind:
+            kept = card
+        else:
+            devices.remove(card)
+    if joined is None:
+        return
+    if kept is None:
+        kept = _add(devices, "interface", type=joined.kind)
+        _add(kept, "model", type="virtio")
+        _add(kept, "alias", name=_CARD)
+    source = _child(kept, "source")
+    if source.get(joined.kind) != joined.name:
+        source.attrib = {joined.kind: joined.name}
+    _child(kept, "mac").set("address", joined.card)
+
+
+def _cards(devices: ET.Element) -> list[ET.Element]:
+    """goldroot's own: an alias that begins with "ua-" is the user's to choose, and stays."""
+    return [one for one in devices.findall("interface") if _child_name(one) == _CARD]
+
+
+def _child_name(card: ET.Element) -> str:
+    alias = card.find("alias")
+    return "" if alias is None else alias.get("name", "")
+
+
+def _publish(root: ET.Element, words: Sequence[str]) -> None:
+    """Arguments of somebody else's stay."""
+    for line, args in _published(root):
+        for arg in args:
+            line.remove(arg)
+        if args and len(line) == 0:
+            root.remove(line)
+    if words:
+        line = _child(root, _LINE)
+        for word in words:
+            _add(line, _ARG, value=word)
+
+
+def _published(root: ET.Element) -> list[tuple[ET.Element, list[ET.Element]]]:
+    """The elements with arguments, and which of these are goldroot's: a value that names its card, and the option before it."""
+    found = []
+    for line in root.findall(_LINE):
+        args = line.findall(_ARG)
+        ours = [at for at, arg in enumerate(args) if PORTS in re.split(r"[^\w-]", arg.get("value", ""))]
+        found.append((line, [args[at] for at in sorted({*ours, *(at - 1 for at in ours if at)})]))
+    return found
 
 
 def _add(parent: ET.Element, tag: str, *, text: str | None = None, **attributes: str) -> ET.Element:

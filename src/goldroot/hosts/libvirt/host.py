@@ -11,16 +11,30 @@ from goldroot.errors import Damaged, GoldrootError, HostError, Refused, Unreacha
 from goldroot.guest.initramfs import PARAMETER, hashes_at
 from goldroot.hosts.inuse import entry_lock, new_note
 from goldroot.hosts.libvirt.account import account_of
-from goldroot.hosts.libvirt.booting import Booted, boot_files, prepare, remove
+from goldroot.hosts.libvirt.booting import Booted, Told, boot_files, prepare, remove
 from goldroot.hosts.libvirt.config import LibvirtConfig
 from goldroot.hosts.libvirt.daemon import Active, Daemon
-from goldroot.hosts.libvirt.domain import Blank, Ours, drives_of, new, next_start, redefined, shape_of, targets_of
+from goldroot.hosts.libvirt.domain import (
+    PORTS,
+    Blank,
+    Joined,
+    Ours,
+    drives_of,
+    new,
+    next_start,
+    redefined,
+    shape_of,
+    targets_of,
+)
 from goldroot.hosts.libvirt.entries import DomainEntries
 from goldroot.hosts.machines import Given, PoweredHost
+from goldroot.hosts.machines.bridges import is_bridge, refuse_bridge
 from goldroot.hosts.machines.console import NAME as CONSOLE
 from goldroot.hosts.machines.trying import TRIAL
+from goldroot.hosts.network import Network
 from goldroot.hosts.port import Applied, Entry, NetLink, Opened, Power
 from goldroot.hosts.qemu.arguments import Drive, board_of
+from goldroot.hosts.qemu.cards import bridged, card_of_ports, refuse_taken
 from goldroot.hosts.qemu.emulated import EmulatedHost, Shape
 from goldroot.hosts.qemu.monitor import links_of, run_inside
 from goldroot.hosts.sets import is_live
@@ -49,6 +63,7 @@ class LibvirtHost(EmulatedHost):
         self.abilities = replace(
             PoweredHost.abilities,
             live_view="snapshot",
+            networks=True,
             exact_apply=False,
             guest_commands=True,
             trials=True,
@@ -94,9 +109,15 @@ class LibvirtHost(EmulatedHost):
             # What does not boot is told by the start: an entry may be changed without that.
             with suppress(GoldrootError):
                 self._lay_ready(wanted, self._disks_of(wanted), starting=False)
+                if self._domains.text(wanted.name) is None:
+                    self._chosen(wanted)  # that takes its time, and the store is locked while a domain is made
         return super().apply(wanted)
 
     # -- power
+
+    @property
+    def usual_bridge(self) -> str:
+        return str(self.config.bridge)
 
     def power(self, name: str) -> Power:
         entry = self._entries.get(name)
@@ -116,7 +137,7 @@ class LibvirtHost(EmulatedHost):
         """As :meth:`goldroot.hosts.Host.command`, by qemu-guest-agent.  After the timeout it may go on inside."""
         if self.power(name).state != "on":
             raise Refused(f"{name} does not run", todo="Start it first: goldroot machine start CLONE")
-        with self._daemon.agent(self._domains.domain(name)) as agent:
+        with self._daemon.agent(self._domains.domain(name), timeout) as agent:
             return run_inside(agent, argv, timeout)
 
     def links(self, name: str) -> Sequence[NetLink]:
@@ -145,6 +166,8 @@ class LibvirtHost(EmulatedHost):
         with self.run_by(str(new_note("run").who), name) as (entry, disks):
             for given in disks:
                 self._images.refuse_cut_off(given.label)
+            if entry.network is not None:
+                self._refuse_network(entry.name, entry.network)
             self._make_directory(name)
             self._lay_ready(entry, disks, starting=True)
             if self._account is not None:
@@ -246,7 +269,7 @@ class LibvirtHost(EmulatedHost):
             name=self._domains.domain(name),
             board=board_of(self.architecture),
             architecture=self.architecture,
-            accelerator=self._accelerator(),
+            accelerator=self._chosen(self._entries.find(name)),
             memory=config.memory,
             processors=config.processors,
             parameters=f"{PARAMETER} {config.parameters}",
@@ -255,6 +278,15 @@ class LibvirtHost(EmulatedHost):
             account=config.label(self._account),
         )
         return new(blank)
+
+    def _chosen(self, entry: Entry | None) -> str:
+        """The accelerator of a new domain: KVM only where it ran the kernel that is laid ready."""
+        if self.config.accelerator:
+            return str(self.config.accelerator)
+        kernel = "" if entry is None else self._boot_of(entry, self._disks_of(entry)).kernel
+        if not os.path.exists(kernel) or not self._daemon.offers_kvm(self.architecture):
+            return "tcg"
+        return self.accelerator(kernel)[0]
 
     def _make_directory(self, name: str) -> None:
         """What is kept of a machine besides its disks: its console is written there by who runs it."""
@@ -270,16 +302,45 @@ class LibvirtHost(EmulatedHost):
         for address in (*entry.disks, *entry.links):
             if is_live(address) and address not in drives:  # it keeps its place, and the machine does not start
                 drives[address] = Drive(address, os.path.join(self.store, "disks", f"{address}.missing"), "ro")
-        boot = self._boot_of(entry, disks)
+        boot, network = self._boot_of(entry, disks), entry.network or Network()
+        card = card_of_ports(entry.name, self.store, network, PORTS)
         others = {one.address for one in disks if one.owner}
         shared = frozenset(others | {hashes_at(address) for address in others})
-        return Ours(said, self.store, boot.kernel, boot.initrd, sorted(drives.values(), key=_address), shared)
+        return Ours(
+            entry=said,
+            store=self.store,
+            kernel=boot.kernel,
+            initrd=boot.initrd,
+            drives=sorted(drives.values(), key=_address),
+            shared=shared,
+            joined=self._joined(entry.name, network),
+            ports=[] if card is None else card.words_of_a_domain(board_of(self.architecture).bus),
+        )
+
+    def _joined(self, name: str, network: Network) -> Joined | None:
+        """What its link leads to: a bridge of this machine, or a network of libvirt's where there is none of that name."""
+        if (link := bridged(name, self.store, network)) is None:
+            return None
+        kind = "network" if not is_bridge(network.bridge) and self._daemon.has_network(network.bridge) else "bridge"
+        return Joined(kind, network.bridge, link.card)
+
+    def _refuse_network(self, name: str, network: Network) -> None:
+        """:raises Refused: there is no such bridge or network; a port is in use."""
+        if network.bridge and not self._daemon.has_network(network.bridge):
+            refuse_bridge(name, network.bridge)
+        refuse_taken(name, network)
+
+    def _guest_told(self, entry: Entry, disks: Sequence[Given]) -> Told:
+        network = entry.network or Network()
+        card = card_of_ports(entry.name, self.store, network)
+        links = [bridged(entry.name, self.store, network), None if card is None else card.link]
+        return Told(*self._guest(entry.name, disks), [link for link in links if link is not None])
 
     def _boot_of(self, entry: Entry, disks: Sequence[Given]) -> Booted:
         """Where what a machine boots is laid ready; where it has no root, nothing is."""
         try:
             root = self._booted_from(entry, disks)
-            return boot_files(self._boot, root.label.id, *self._guest(entry.name, disks))
+            return boot_files(self._boot, root.label.id, self._guest_told(entry, disks))
         except GoldrootError:
             return Booted(os.path.join(self._boot, "none"), os.path.join(self._boot, "none"))
 
@@ -289,8 +350,8 @@ class LibvirtHost(EmulatedHost):
         :param starting: nobody else has the disks; a root of its own may have another kernel since the last time.
         :raises Damaged: it has none.
         """
-        root, told = self._booted_from(entry, disks), self._guest(entry.name, disks)
-        files = boot_files(self._boot, root.label.id, *told)
+        root, told = self._booted_from(entry, disks), self._guest_told(entry, disks)
+        files = boot_files(self._boot, root.label.id, told)
         if files.are_there() and (root.label.sealed or not starting):
             return
         with ExitStack() as stack:
@@ -301,7 +362,7 @@ class LibvirtHost(EmulatedHost):
             else:
                 opened = stack.enter_context(self.open_disks({root.label.id: "ro"}))[root.label.id]
             scratch = stack.enter_context(self.scratch(_BOOT_ROOM))
-            prepare(files, opened.handle, os.readlink(scratch.path), *told)
+            prepare(files, opened.handle, os.readlink(scratch.path), told)
         if self._account is not None:
             directory = os.path.dirname(files.kernel)
             for path in (os.path.dirname(directory), directory):

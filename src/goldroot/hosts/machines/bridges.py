@@ -8,9 +8,14 @@ import os
 from goldroot.errors import Refused
 
 
+def is_bridge(name: str) -> bool:
+    """Whether this machine has a bridge of that name."""
+    return os.path.isdir(f"/sys/class/net/{name}/bridge")
+
+
 def refuse_bridge(name: str, bridge: str) -> None:
     """:raises Refused: this machine has no such bridge."""
-    if not os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
+    if not is_bridge(bridge):
         raise Refused(
             f"this machine has no bridge {bridge!r}, to which the link of {name} should lead",
             meaning="It was not started.",

@@ -107,6 +107,21 @@ def command(machine: Machine, sockets: Sockets) -> list[str]:
     return [*words, *machine.more]
 
 
+def bare_command(board: Board, kernel: str, memory: int) -> list[str]:
+    """The words for a machine of KVM's with nothing but a kernel, which ends where that panics; its console is standard output.
+
+    :param memory: MiB.
+    """
+    return [
+        board.program,
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-machine", board.machine, "-accel", "kvm", "-cpu", "host", "-m", str(memory)),
+        *("-kernel", kernel, "-append", f"console={board.console} panic=-1"),
+        *("-chardev", "stdio,id=console,signal=off", *_console(board)),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+    ]
+
+
 def device_number(address: str) -> str:
     """What a guest of s390x sees as ``0.0.01b1``, as under z/VM: "fe.0.01b1" for QEMU."""
     return f"fe.0.{int(address, 16):04x}"

@@ -18,15 +18,14 @@ from goldroot.hosts.images import Images, verity
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given, PoweredHost
 from goldroot.hosts.port import Access, Entry, Opened, Use, View
-from goldroot.hosts.qemu.arguments import Drive
+from goldroot.hosts.qemu import kvm
+from goldroot.hosts.qemu.arguments import Drive, board_of
 from goldroot.hosts.qemu.locks import kept_from_qemu
 from goldroot.hosts.sets import LIVE, check_disk_id, check_place, is_live, place_of, still_running
-from goldroot.hosts.storefiles import OpenedDisk
+from goldroot.hosts.storefiles import Label, OpenedDisk
 
 if TYPE_CHECKING:
     from goldroot.hosts.parts import EntryKeeper, LabelKeeper
-
-_KVM = "/dev/kvm"
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class ImageConfig:
     :param store: where disks and entries stand; relative to the site.
     :param running: a command that is called with an entry's name; status 0: it runs, 1: it does not.
     :param architecture: of the machines, as ``uname -m`` has it; "": this machine's.
-    :param accelerator: "kvm", "tcg" (emulation), or "": kvm where this machine offers it to machines of its own kind.
+    :param accelerator: "kvm", "tcg" (emulation), or "": kvm where this machine's runs the image's kernel.
     :param memory: MiB of each machine.
     :param processors: of each machine.
     :param parameters: of the kernel, besides those for its console.
@@ -124,6 +123,9 @@ class ImageHost(PoweredHost):
                 opened |= self._at_one_moment(stack, name, disks, use)
             yield opened
 
+    def _refuse_part(self, label: Label) -> None:
+        self._images.refuse_cut_off(label)
+
     # -- power
 
     @contextmanager
@@ -195,10 +197,17 @@ class ImageHost(PoweredHost):
         found = [(one, verity.of(self._images.file(one.label))) for one in disks if one.label.sealed]
         return [(one, hashes) for one, hashes in found if hashes is not None]
 
-    def _accelerator(self) -> str:
+    def accelerator(self, kernel: str) -> tuple[str, str]:
+        """What runs a kernel here, and why that is not KVM where this machine offers it; "" where it does not, or a person chose.
+
+        :param kernel: path of its file.
+        """
         if self.config.accelerator:
-            return str(self.config.accelerator)
-        return "kvm" if self.architecture == platform.machine() and os.access(_KVM, os.R_OK | os.W_OK) else "tcg"
+            return str(self.config.accelerator), ""
+        if not kvm.is_offered(self.architecture):
+            return "tcg", ""
+        why = kvm.why_not(board_of(self.architecture), kernel, os.path.join(self.store, "kvm"))
+        return ("tcg", why) if why else ("kvm", "")
 
 
 def _mode(path: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import socket
 import struct
@@ -45,6 +46,16 @@ class Card:
         device = f"virtio-net-{bus},netdev={self.id},mac={self.link.card}{no_rom}"
         return ["-netdev", self.behind, "-device", device]
 
+    def words_of_a_domain(self, bus: str) -> list[str]:
+        """The same for a domain of libvirt's: in JSON, as its own devices, since QEMU gives all others a place on the bus first.
+
+        :param bus: as of :meth:`words`.
+        """
+        device = {"driver": f"virtio-net-{bus}", "netdev": self.id, "mac": self.link.card}
+        if bus == "pci":
+            device["romfile"] = ""
+        return ["-netdev", self.behind, "-device", json.dumps(device)]
+
 
 def cards_of(stack: ExitStack, name: str, store: str, network: Network | None) -> Sequence[Card]:
     """The cards of a machine; what they need of this machine is there until the stack ends, or QEMU does.
@@ -54,18 +65,30 @@ def cards_of(stack: ExitStack, name: str, store: str, network: Network | None) -
     :raises Refused: this machine has no such bridge; a port is in use, or its address is not this machine's.
     """
     found = []
-    if network is not None and network.bridge:
+    if network is not None and (link := bridged(name, store, network)) is not None:
         refuse_bridge(name, network.bridge)
         handle = _tap(stack, other_end(f"{store}/{name}"), network.bridge)
-        link = GuestLink(network.interface, (), _hardware(store, name, network.interface))
         found.append(Card("link", link, f"tap,id=link,fd={handle}", handle))
-    if network is not None and network.ports:
-        for port in network.ports:
-            _refuse_taken(name, port)
-        leads = ",".join(f"hostfwd=tcp:{port.address}:{port.port}-{_ADDRESS}:{port.server}" for port in network.ports)
-        link = GuestLink(PORTS, (f"{_ADDRESS}/{_LENGTH}",), _hardware(store, name, PORTS))
-        found.append(Card("ports", link, f"user,id=ports,restrict=on,{leads}"))
+    if network is not None and (card := card_of_ports(name, store, network)) is not None:
+        refuse_taken(name, network)
+        found.append(card)
     return found
+
+
+def bridged(name: str, store: str, network: Network) -> GuestLink | None:
+    """The link of a machine that leads to a bridge; arguments as of :func:`cards_of`."""
+    if not network.bridge:
+        return None
+    return GuestLink(network.interface, (), _hardware(store, name, network.interface))
+
+
+def card_of_ports(name: str, store: str, network: Network, id: str = "ports") -> Card | None:
+    """The card through which published ports come in; arguments as of :func:`cards_of`."""
+    if not network.ports:
+        return None
+    leads = ",".join(f"hostfwd=tcp:{port.address}:{port.port}-{_ADDRESS}:{port.server}" for port in network.ports)
+    link = GuestLink(PORTS, (f"{_ADDRESS}/{_LENGTH}",), _hardware(store, name, PORTS))
+    return Card(id, link, f"user,id={id},restrict=on,{leads}")
 
 
 def _hardware(store: str, name: str, link: str) -> str:
@@ -90,11 +113,16 @@ def _tap(stack: ExitStack, ours: str, bridge: str) -> int:
     return handle
 
 
-def _refuse_taken(name: str, port: Port) -> None:
-    """Told before anything runs; QEMU takes it only then.
+def refuse_taken(name: str, network: Network) -> None:
+    """Told before anything runs; QEMU takes the ports only then.
 
     :raises Refused: nobody could listen there.
     """
+    for port in network.ports:
+        _refuse_taken(name, port)
+
+
+def _refuse_taken(name: str, port: Port) -> None:
     if ":" in port.address:
         raise Refused(
             f"port {port} of {name} cannot be published: QEMU listens at addresses of IPv4 alone",

@@ -13,6 +13,7 @@ from goldroot.errors import HostError, Unreachable
 from goldroot.guest import kernel
 from goldroot.guest.initramfs import PARAMETER, GuestLink, addition, follow
 from goldroot.hosts.machines import Given, Running, TryingHost, control
+from goldroot.hosts.machines.console import ConsoleLog
 from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.port import Around, Entry
 from goldroot.hosts.qemu import monitor
@@ -61,11 +62,14 @@ class EmulatedHost(ImageHost, TryingHost):
         )
         with store_errors(directory):
             boot, shape = self._kernel(entry, disks, links), self.shape(entry.name)
+            accelerator, why = self.accelerator(boot.kernel)
+            if why:
+                ConsoleLog(directory).write(f"-- it is emulated: KVM does not run its kernel: {why}\n".encode())
         more = [word for card in cards for word in card.words(board.bus)]
         machine = Machine(
             name=entry.name,
             architecture=self.architecture,
-            accelerator=self._accelerator(),
+            accelerator=accelerator,
             memory=shape.memory,
             processors=shape.processors,
             kernel=boot.kernel,
@@ -103,7 +107,7 @@ class EmulatedHost(ImageHost, TryingHost):
                 meaning="Commands are run in a machine by qemu-guest-agent.",
                 todo="Wait until it has started; install it in the image where it is not there.",
             )
-        with monitor.agent(directory) as agent:
+        with monitor.agent(directory, timeout) as agent:
             return monitor.run_inside(agent, argv, timeout)
 
     # -- inside

@@ -99,12 +99,13 @@ def qmp(directory: str, name: str = QMP) -> Iterator[Talk]:
 
 
 @contextmanager
-def agent(directory: str) -> Iterator[Talk]:
+def agent(directory: str, patience: float = _AGENT_PATIENCE) -> Iterator[Talk]:
     """A conversation with the guest's agent.
 
+    :param patience: seconds that it has for each answer: a guest that is busy answers late.
     :raises Unreachable: there is none, or it does not answer.
     """
-    with _talk(directory, AGENT, _AGENT_PATIENCE) as talk:
+    with _talk(directory, AGENT, max(patience, _AGENT_PATIENCE)) as talk:
         number = int.from_bytes(os.urandom(4), "big")
         talk.tell("guest-sync", id=number)
         while talk.hear().get("return") != number:
