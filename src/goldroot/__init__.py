@@ -27,6 +27,7 @@ __all__ = [
     "ChecksFailed",
     "Conflict",
     "Damaged",
+    "DatabaseDamaged",
     "Decision",
     "Decisions",
     "Failed",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         Busy,
         ChecksFailed,
         Damaged,
+        DatabaseDamaged,
         Failed,
         GoldrootError,
         HealthFailed,
@@ -101,7 +103,7 @@ else:
         {
             "conflicts": "Conflict Decision Decisions load_decisions",
             "errors": (
-                "BadInput BadPolicy BadSignature Busy ChecksFailed Damaged Failed GoldrootError HealthFailed HostError"
+                "BadInput BadPolicy BadSignature Busy ChecksFailed Damaged DatabaseDamaged Failed GoldrootError HealthFailed HostError"
                 " LimitReached MissingPackage MissingProgram NewerVersion NoFreeSlot NoPermission NoSpace NotFound NotTested"
                 " ProgramFailed Refused StillRunning TreeChanged Unreachable UsageError"
             ),

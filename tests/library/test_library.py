@@ -20,7 +20,7 @@ from support.trees import File, Node, dump_tree, make_tree
 PAGE = Path(__file__).parents[2] / "docs/reference/python.md"
 
 NAMES = [
-    "AnyPath", "BadInput", "BadPolicy", "BadSignature", "Busy", "ChecksFailed", "Conflict", "Damaged", "Decision",
+    "AnyPath", "BadInput", "BadPolicy", "BadSignature", "Busy", "ChecksFailed", "Conflict", "Damaged", "DatabaseDamaged", "Decision",
     "Decisions", "Failed", "GoldrootError", "HealthFailed", "HostError", "LimitReached", "MergePlan",
     "MissingPackage", "MissingProgram", "NewerVersion", "NoFreeSlot", "NoPermission", "NoSpace", "NotFound", "NotTested", "Note",
     "Options", "Policy", "ProgramFailed", "Progress", "Record", "Refused", "StillRunning", "TreeChanged", "Trees",
