@@ -144,7 +144,11 @@ def _handle(path: str) -> dict[str, str]:
     return {"handle_type": str(found[0]), "handle": found[1]} if found else {}
 
 
-@pytest.fixture(params=["root", "user"])
+#: Root has more to lose, so where it runs the tests, what a user does is tried among the slow ones.
+USER = pytest.param("user", marks=[pytest.mark.slow] if os.geteuid() == 0 else [])
+
+
+@pytest.fixture(params=["root", USER])
 def attacked(attempts: Programs, request: pytest.FixtureRequest) -> Iterator[Attacked]:
     """A site with one gold version, of the layout in which a server has a root of its own, and a server web1."""
     if os.geteuid() != 0 and request.param == "root":
