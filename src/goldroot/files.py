@@ -37,7 +37,7 @@ StrPath = str | os.PathLike[str]
 AnyPath = StrPath | bytes
 
 #: The modes of what a site keeps, and what of a mode is others' than the owner's.
-FILE, DIRECTORY, OTHERS = 0o600, 0o700, 0o077
+FILE_MODE, DIRECTORY_MODE, OTHERS = 0o600, 0o700, 0o077
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -188,7 +188,7 @@ def read_given(path: AnyPath, most: int = -1) -> bytes:
 
 
 def write_whole(
-    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = FILE, sync: bool = True
+    path: AnyPath, parts: Iterable[bytes], *, beside: bytes = b".new", mode: int = FILE_MODE, sync: bool = True
 ) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part of it.
 
@@ -268,8 +268,8 @@ def make_directory(path: StrPath) -> str:
     if above and not os.path.isdir(above):
         make_directory(above)
     with suppress(FileExistsError):
-        os.mkdir(place, DIRECTORY)
-        os.chmod(place, DIRECTORY)  # made just now, in a directory that is the owner's alone: no link
+        os.mkdir(place, DIRECTORY_MODE)
+        os.chmod(place, DIRECTORY_MODE)  # made just now, in a directory that is the owner's alone: no link
     return place
 
 
@@ -278,9 +278,9 @@ def open_new(path: StrPath, *, exclusive: bool = False) -> int:
 
     :raises FileExistsError: ``exclusive``, and there is one.
     """
-    handle = os.open(path, _NEW | (os.O_EXCL if exclusive else 0), FILE)
+    handle = os.open(path, _NEW | (os.O_EXCL if exclusive else 0), FILE_MODE)
     try:
-        os.fchmod(handle, FILE)  # before anything is in it: it may have been there, made by another rule
+        os.fchmod(handle, FILE_MODE)  # before anything is in it: it may have been there, made by another rule
         os.ftruncate(handle, 0)
     except BaseException:
         os.close(handle)

@@ -106,7 +106,7 @@ def command_line() -> str:
 def _open(path: str) -> int:
     files.make_directory(os.path.dirname(path) or ".")
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, files.FILE)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, files.FILE_MODE)
     except PermissionError as error:
         raise NoPermission(f"the lock {path!r} may not be taken", todo="Run it as the owner of the site.") from error
     except OSError as error:

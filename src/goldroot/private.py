@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Iterable
 
 from goldroot.errors import NoPermission
-from goldroot.files import DIRECTORY, loose
+from goldroot.files import DIRECTORY_MODE, loose
 
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -60,7 +60,7 @@ class _Tightening:
     def _change(self, handle: int, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_uid != self.owner:
             raise OSError(errno.EPERM, "it is another user's file, by a second name")
-        os.chmod(f"/proc/self/fd/{handle}", status.st_mode & DIRECTORY)
+        os.chmod(f"/proc/self/fd/{handle}", status.st_mode & DIRECTORY_MODE)
         if loose(os.fstat(handle)):
             raise OSError(errno.EOPNOTSUPP, "this file system keeps no modes")
 

@@ -37,7 +37,7 @@ def make_key(kind: Kind, comment: str, room: str) -> Pair:
     """A new key without a passphrase: what its private and its public file hold.
 
     :param room: a directory of the caller's own (0700), for the program.
-    :raises MissingProgram: as :func:`ready`.
+    :raises MissingProgram: as :func:`goldroot.sshsig.ready`.
     """
     if has_library():
         return make_by_library(kind, comment)

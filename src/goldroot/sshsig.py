@@ -132,6 +132,7 @@ def verify(allowed: str, principal: str, namespace: str, document: bytes, signat
 
 
 def has_library() -> bool:
+    """Whether the library is installed."""
     try:
         import_module(f"{LIBRARY}.hazmat.primitives.serialization")
     except ImportError:
@@ -160,6 +161,7 @@ def need_program(why: str) -> None:
 
 
 def read(path: str) -> bytes:
+    """A key's file, or a list of signers, that the site or its owner names."""
     with open(path, "rb") as file:
         return file.read()
 

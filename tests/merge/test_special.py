@@ -64,11 +64,11 @@ def trees_of(room: Path, things: dict[str, Sides]) -> Trees:
     return Trees(base, gold, clone)
 
 
-@pytest.mark.parametrize("path", [*THINGS, ""])
+@pytest.mark.parametrize("path", [*THINGS, "", "all"])
 def test_what_is_said_is_what_all_rules_together_say(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trees = trees_of(tmp_path, {one: THINGS[one] for one in THINGS if one == path})
+    trees = trees_of(tmp_path, {one: THINGS[one] for one in THINGS if path in (one, "all")})
     said = plan_trees(trees, options=Options(jobs=1)).record.data
     asked: list[special.Special] = []
     monkeypatch.setattr(Comparison, "touches", lambda comparison, things: asked.append(things) or True)

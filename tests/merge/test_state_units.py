@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from goldroot.accounts import ACL_ACCESS
+from goldroot.merge.compare.parts import CLONE_SIDE, GOLD_SIDE
+from support.going_back import plan_again, plan_back
 from support.merging import Outcome, Table, merge_tables
 from support.trees import Dir, File, Link, Node
 
@@ -364,3 +366,14 @@ def test_configuration_beside_a_database_is_merged(tmp_path: Path, path: str) ->
     golds, mine = ["gold's\n", *lines[1:]], [*lines[:-1], "mine\n"]
     done = merge_tables(tmp_path, *({**beside, path: "".join(text)} for text in (lines, golds, mine)))
     assert done.text(path) == "".join(["gold's\n", *lines[1:-1], "mine\n"]) and done.conflicts == []
+
+
+@pytest.mark.parametrize(("take", "side"), [("clone", CLONE_SIDE), ("gold", GOLD_SIDE)])
+def test_a_way_back_takes_the_unit_that_a_person_names_where_all_three_differ(
+    tmp_path: Path, take: str, side: int
+) -> None:
+    asked = plan_back(tmp_path, *({**KEEP, "var/lib/app/x": content} for content in ("1", "22", "333")))
+    assert [conflict.kind for conflict in asked.conflicts] == ["state-changed-since"]
+    plan = plan_again(asked, take)
+    unit = plan.parts[0].decided.units[b"var/lib/app"]
+    assert (plan.conflicts, unit.side, unit.notes) == ([], side, [])

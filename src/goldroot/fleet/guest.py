@@ -12,9 +12,6 @@ from goldroot.run import Done
 from goldroot.site import Site
 from goldroot.system import Seen, last_words
 
-#: When a server is asked that was off at its switch.
-NEXT_START = "at next start"
-
 
 @dataclass(frozen=True)
 class Guest:

@@ -10,12 +10,12 @@ from goldroot import crash
 from goldroot.catalog import Clone, Update, clones, updates
 from goldroot.errors import Damaged, GoldrootError, HealthFailed, Refused
 from goldroot.fleet.clone_names import host_of, machine_of
-from goldroot.fleet.guest import NEXT_START, Guest, console_end, had_failed, note_seen, what_it_said
+from goldroot.fleet.guest import Guest, console_end, had_failed, note_seen, what_it_said
 from goldroot.fleet.inputs import Stage, silent
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.open_update import active_clone, open_update
 from goldroot.fleet.update.power import come_up, health_failed
-from goldroot.fleet.update.reconcile import RETURNED, clone_lock, reconcile
+from goldroot.fleet.update.reconcile import NEXT_START, RETURNED, clone_lock, reconcile
 from goldroot.hosts import Power, find_entry, is_live
 from goldroot.image import is_replaced, open_version
 from goldroot.run import Done

@@ -94,7 +94,7 @@ def move(path: str, to: str) -> None:
     except OSError:
         beside = f"{to}.new"
         shutil.copyfile(path, beside, follow_symlinks=False)
-        os.chmod(beside, files.FILE)
+        os.chmod(beside, files.FILE_MODE)
         os.rename(beside, to)
         os.unlink(path)
 

@@ -94,7 +94,7 @@ class _Hashing:
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size, member.mode = size, files.FILE
+    member.size, member.mode = size, files.FILE_MODE
     return member
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from goldroot import crash
 from goldroot.catalog import Update, clones, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet.update.reconcile import clear_cancelled, clone_lock, is_left, is_switched, reconcile, settle, sync
 from goldroot.site import Site
-
-if TYPE_CHECKING:
-    pass
 
 
 def cancelled_update(site: Site, name: str) -> Update:

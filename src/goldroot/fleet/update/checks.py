@@ -129,9 +129,8 @@ def _run_due(task: OpenUpdate, record: Mapping[str, Any], stage: Stage) -> bool:
         due = {command: kind for command, kind in due.items() if kind != MIGRATE_DUE}
     failed: dict[str, str] = {}
     if due:
-        from goldroot.fleet.update.commands import (
-            run_due,  # here, as below: most updates run nothing in the merged system
-        )
+        # Here, as above: most updates run nothing in the merged system.
+        from goldroot.fleet.update.commands import run_due
 
         failed = run_due(task, due, record, stage)
     task.tell(failed=failed)

@@ -19,7 +19,6 @@ from goldroot import crash
 from goldroot.catalog import updates
 from goldroot.errors import GoldrootError, HealthFailed, HostError
 from goldroot.fleet.guest import (
-    NEXT_START,
     Guest,
     LastBoot,
     console_end,
@@ -31,7 +30,7 @@ from goldroot.fleet.guest import (
 from goldroot.fleet.inputs import Stage
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.open_update import OpenUpdate
-from goldroot.fleet.update.reconcile import DONE, RETURNED, finish, go_live, held, is_switched, settle
+from goldroot.fleet.update.reconcile import DONE, NEXT_START, RETURNED, finish, go_live, held, is_switched, settle
 from goldroot.hosts import (
     PREPARED,
     Around,

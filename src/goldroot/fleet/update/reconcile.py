@@ -16,9 +16,6 @@ from goldroot.catalog import Clone, GoldVersion, Tx, Update, clones, copies, gol
 from goldroot.counted import counted
 from goldroot.errors import GoldrootError, Refused, StillRunning
 from goldroot.fleet import manifests
-from goldroot.fleet.guest import (
-    NEXT_START,
-)
 from goldroot.fleet.inputs import read_switched
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.entry_says import Rows, follow, has_switched
@@ -45,6 +42,8 @@ WAIT = 5.0
 
 #: What a work comes to behind its switch.
 DONE, RETURNED = "done", "returned"
+#: When a server is asked how it does that was off at its switch.
+NEXT_START = "at next start"
 
 
 @contextmanager

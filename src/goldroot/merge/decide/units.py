@@ -308,7 +308,12 @@ def _ask_renamed(decided: Decided, setting: Setting, renamed: _Renamed) -> bool:
 
 
 def _name_the_rest(decided: Decided, verdict: UnitVerdict, unit: Unit, arrived: set[bytes]) -> None:
-    """Say what of gold's is not taken, and what of the server's stays that gold removed: ten of each by name."""
+    """Say what of gold's is not taken, and what of the server's stays that gold removed: ten of each by name.
+
+    Of a unit that a person answered for, as on a way back, nothing is said: that was in the question.
+    """
+    if KEPT_WHOLE not in verdict.notes:
+        return
     part = decided.comparison.part
     changed: list[bytes] = []
     removed: list[bytes] = []
