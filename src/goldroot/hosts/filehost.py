@@ -505,14 +505,14 @@ class FileHost:
     def tidy(self) -> list[str]:
         told = []
         for id in self._bytes.halves():
-            if (taken := self._in_use.take(disk_lock(id), note=new_note("disk"), patient=False)) is not None:
+            if (taken := self._in_use.take_left(disk_lock(id), new_note("disk"))) is not None:
                 self._bytes.tidy(id)
                 taken.close()
                 told.append(f"removed what a killed command left of disk {id}")
         told += self._tidy_begun()
         scratch = os.path.join(self.store, "scratch")
         for id in sorted(os.listdir(scratch)):
-            if (taken := self._in_use.take(f"scratch-{id}", note=new_note("disk"), patient=False)) is not None:
+            if (taken := self._in_use.take_left(f"scratch-{id}", new_note("disk"))) is not None:
                 remove_tree(os.path.join(scratch, id))
                 taken.gone()
                 taken.close()
@@ -525,7 +525,7 @@ class FileHost:
         """Disks that no entry names, as their making or removal was cut off; who wants one makes it again."""
         told = []
         for id in self._begun.ids():
-            if (taken := self._in_use.take(disk_lock(id), note=new_note("disk"), patient=False)) is None:
+            if (taken := self._in_use.take_left(disk_lock(id), new_note("disk"))) is None:
                 continue
             label = self._labels.find(id)
             entry = None if label is None else self._entries.find(label.owner)

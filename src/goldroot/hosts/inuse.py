@@ -36,13 +36,18 @@ class Taken:
     handle: int
     path: str
     signed: bool = False  #: whether it says who has it
+    left: bool = False  #: whether it said so of somebody before, who did not give it back in order
 
     def close(self) -> None:
         """Give it back; again: nothing."""
+        if self.handle >= 0 and self.signed:
+            _write(self.handle, None)
+        self.leave()
+
+    def leave(self) -> None:
+        """Give it back with what it says, so that the next command finds what is left to do; again: nothing."""
         handle, self.handle = self.handle, -1
         if handle >= 0:
-            if self.signed:
-                _write(handle, None)
             os.close(handle)
 
     def gone(self) -> None:
@@ -59,6 +64,7 @@ class Note:
     who: str = "another command"
     since: str = ""
     live: dict[str, Any] = field(default_factory=dict)  #: of a run: the disks and links that the machine was given
+    pid: int = 0  #: of the process that wrote it, where that is the one that has the lock
 
     def __str__(self) -> str:
         return f"{self.who}, since {self.since}" if self.since else self.who
@@ -92,11 +98,23 @@ class InUse:
             if wait:  # sleeping for nothing still gives the processor away
                 time.sleep(wait)
             if (taken := self._try(name, how)) is not None:
-                if note is not None or os.fstat(taken.handle).st_size:  # a killed holder's words go
+                taken.left = os.fstat(taken.handle).st_size > 0
+                if note is not None or taken.left:  # a killed holder's words go
                     _write(taken.handle, note)
                 taken.signed = note is not None
                 return taken
         return None
+
+    def take_left(self, name: str, note: Note | None = None) -> Taken | None:
+        """The lock of what a killed command may have left; ``None``: a command that lives has it.
+
+        Forked copies of a killed process hold its locks until they have ended, too, which is a moment later: they are waited
+        for.  Nobody waits for a command that lives.
+        """
+        if (taken := self.take(name, note=note, patient=False)) is not None:
+            return taken
+        holder = self.note(name).pid
+        return self.take(name, note=note) if holder and _has_no_memory(holder) else None
 
     def asked(self, name: str) -> bool:
         """Whether nobody has the lock exclusively; nothing is written, so that a plan may ask."""
@@ -172,7 +190,7 @@ def disk_lock(id: str) -> str:
 
 def new_note(what: Literal["hold", "run", "disk"], live: dict[str, Any] | None = None) -> Note:
     """What this process writes into a lock."""
-    return Note(what, f"`{command_line()}` (process {os.getpid()})", utc_now(), live or {})
+    return Note(what, f"`{command_line()}` (process {os.getpid()})", utc_now(), live or {}, os.getpid())
 
 
 def utc_now() -> str:

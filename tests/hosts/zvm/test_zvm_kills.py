@@ -89,7 +89,8 @@ def test_a_command_that_is_killed_is_finished_by_the_same_command(ready: Callabl
     prepare(whole)
     points = points_of(partial(run, words))
     expected = looks(whole)
-    for point in [*points[:: max(1, len(points) // KILLS)], *(one for one in ALWAYS if one in points)]:
+    chosen = [*points[:: max(1, len(points) // KILLS)], *(one for one in ALWAYS if one in points)]
+    for point in chosen:
         fleet = ready()
         prepare(fleet)
         kill_at(point, partial(run, words))
@@ -102,6 +103,7 @@ def test_a_command_that_is_killed_is_finished_by_the_same_command(ready: Callabl
             assert boots(fleet, BOOTS[name]), point
         assert fleet.sim.bugs == []
         fleet.sim.stop()
+    print(f"goldroot {' '.join(words)}: {len(chosen)} kills at {len(points)} points")
 
 
 #: What goes wrong once in an update: of the operation that makes a disk, its room, the guest, the entry, and a link.

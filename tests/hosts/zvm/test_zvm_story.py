@@ -87,8 +87,8 @@ STORIES: dict[str, tuple[Callable[[Lab, Host], None], tuple[Callable[[Lab, Host]
     "rollback": (rollback, (update,)),
     "prune": (prune, (update,)),
 }
-#: How often a command is tried before it has to end well, and the part of its points that it has to come to under a fault.
-TRIES, REACHED = 3, 0.8
+#: How often a command is tried before it has to end well.
+TRIES = 3
 #: Faults that strike while it is killed, and again while it is finished; every N-th point is tried with each.  With all
 #: stories that is more than 300 kills.
 FAULTS = {
@@ -136,17 +136,13 @@ def killed(template: ZvmLab, name: str, faults: str, tmp_path: Path, chosen: Cal
     act, before = STORIES[name]
     ready = ZvmLabs(template, tmp_path, before)
     whole = ready.new()
-    points = chosen(points_of(partial(act, whole, whole.again())))
+    act(whole, whole.again())
     expected = state(whole.host)
-    kills = 0
+    # Under a fault it comes to other points: a guest that somebody logged on is not started, and what failed is tried again.
+    points = chosen(points_of(partial(insisted, act, ready.new(faults))))
     for point in points:
-        lab = ready.new()
-        for fault in filter(None, faults.split(",")):
-            lab.sim.faults.add(fault)
-        # A fault may end it before it comes there, each time that it is tried.
-        with suppress(AssertionError):
-            kill_at(point, partial(insisted, act, lab))
-            kills += 1
+        lab = ready.new(faults)
+        kill_at(point, partial(insisted, act, lab))
         nothing_lost_or_given_twice(lab)
         with suppress(GoldrootError):
             act(lab, lab.again())
@@ -158,8 +154,7 @@ def killed(template: ZvmLab, name: str, faults: str, tmp_path: Path, chosen: Cal
         assert lab.halves() == [], point
         nothing_lost_or_given_twice(lab)
         assert lab.sim.bugs == []
-    print(f"{name}, {faults or 'no fault'}: {kills} kills at {len(points)} points")
-    assert kills >= len(points) * REACHED
+    print(f"{name}, {faults or 'no fault'}: {len(points)} kills")
 
 
 def insisted(act: Callable[[Lab, Host], None], lab: ZvmLab) -> None:
@@ -182,10 +177,12 @@ class ZvmLabs:
             first.host.stop("WEB1", 0)
         self._first, self._root, self._made = first, root, 0
 
-    def new(self) -> ZvmLab:
+    def new(self, faults: str = "") -> ZvmLab:
         self._made += 1
         lab = self._first.copied_to(self._root / str(self._made))
         assert isinstance(lab, ZvmLab)
+        for fault in filter(None, faults.split(",")):
+            lab.sim.faults.add(fault)
         return lab
 
 

@@ -133,7 +133,7 @@ class Links:
         left = []
         for name in self._notes.names():
             address = name.removeprefix(_file(""))
-            if address == name or (taken := self._notes.take(name, patient=False)) is None:
+            if address == name or (taken := self._notes.take_left(name)) is None:
                 continue
             try:
                 if self._drop(address):

@@ -181,13 +181,13 @@ class Manager:
         note = self._notes.note(_file(user))
         if note.what != "hold":
             return False
-        taken = self._notes.take(_file(user), patient=False)
+        taken = self._notes.take_left(_file(user), new_note("hold"))
         if taken is None:
             return False  # a living command's
         try:
             return self._give_back(user, taken)
         finally:
-            taken.close()
+            taken.leave()  # where it could not be given back, the next command tries
 
     def left(self) -> list[str]:
         """Users whose entries a command of this host has locked, or had when it was killed."""
@@ -195,13 +195,14 @@ class Manager:
 
     @contextmanager
     def _locked(self, user: str) -> Iterator[_Lock]:
-        self.unlock_left(user)
         taken = self._notes.take(_file(user), note=new_note("hold"))
         if taken is None:
             raise Busy(f"the directory entry {user} is being changed by {self._notes.note(_file(user))}")
         lock = _Lock(kept=True)  # until it is known whether we have it
         try:
             crash.point("zvm.lock-noted")
+            if taken.left:
+                self._unlock(user)
             self._take(user, lock)
             yield lock
         finally:
@@ -210,7 +211,7 @@ class Manager:
             elif not lock.kept:
                 with suppress(SmapiError):  # then the note stays, and the next command gives it back
                     self._give_back(user, taken)
-            taken.close()
+            taken.leave()
 
     def _take(self, user: str, lock: _Lock) -> None:
         try:
@@ -228,6 +229,12 @@ class Manager:
                 raise
 
     def _give_back(self, user: str, taken: Taken) -> bool:
+        ours = self._unlock(user)
+        taken.gone()
+        return ours
+
+    def _unlock(self, user: str) -> bool:
+        """Take our lock away; whether there was one.  Whoever calls has the note of it."""
         try:
             ours = self._is_ours(user)
             if ours:
@@ -235,8 +242,7 @@ class Manager:
         except CallRefused as error:
             if error.code not in (NO_ENTRY, NOT_LOCKED):
                 raise
-            ours = False
-        taken.gone()
+            return False
         return ours
 
     def _is_ours(self, user: str) -> bool:
