@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot.cli.hunks import HunkPart, in_full, where_they_meet
 from goldroot.cli.terminal import put
-from goldroot.conflicts import WITH_CONTENT, answer_word
+from goldroot.conflicts import answer_word
 from goldroot.counted import counted
 from goldroot.tree import path_text
 
@@ -94,5 +94,5 @@ def ways_to_answer(
         return shlex.quote(path_text(one.path)) if count[one.path] == 1 else one.key[:12]
 
     lines = [f"{resolve} {name(asked[0])} --take {'|'.join(answers_of(asked[0]))}"]
-    text = next((one for one in asked if one.axis in WITH_CONTENT and is_text(one)), None)
+    text = next((one for one in asked if is_text(one)), None)
     return [*lines, f"{edit} {name(text)}"] if text is not None else lines
