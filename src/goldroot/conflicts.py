@@ -25,7 +25,7 @@ from goldroot.files import digest_of, read_given
 from goldroot.kinds import ConflictKind
 
 __all__ = [
-    "CLONE", "CONTENT", "GOLD", "MOVED", "NOT_A_FILE", "SIDES", "WITH_CONTENT", "Conflict", "Decision", "Decisions",
+    "CLONE", "CONTENT", "GOLD", "MOVED", "SIDES", "Conflict", "Decision", "Decisions",
     "Remembered", "answer_given", "answer_word", "decisions_digest", "decisions_text", "load_decisions", "takes_content",
 ]  # fmt: skip
 
@@ -36,10 +36,8 @@ MOVED = "moved"
 SIDES = ("base", "gold", "clone")
 #: What a person reads and writes for the answer that is stored as ``clone``.
 SERVER = "server"
-#: Axes on which content of one's own is an answer.
-WITH_CONTENT = ("content", "presence", "type")
-#: What a content that is not a file's is called in ``detail``; nobody can write one.
-NOT_A_FILE = "link or device"
+#: Axes on which content of one's own may be an answer.
+_WITH_CONTENT = ("content", "presence", "type")
 
 
 def answer_word(answer: str) -> str:
@@ -69,6 +67,7 @@ class Conflict:
     stands: str = CLONE  #: the answer in force until somebody decides
     detail: str = ""
     secret: bool = False
+    own: bool = True  #: on an axis that has contents: a file of a person's own is an answer (:func:`takes_content`)
 
     @property
     def key(self) -> str:
@@ -82,9 +81,12 @@ class Conflict:
         return replace(self, detail=f"{self.detail}; the remembered answer cannot be used: {trouble}")
 
 
-def takes_content(axis: str, detail: str) -> bool:
-    """Whether content of a person's own is an answer to a question; what the catalog keeps of one says it by its words."""
-    return axis in WITH_CONTENT and not (axis == "content" and NOT_A_FILE in detail)
+def takes_content(axis: str, own: bool) -> bool:
+    """Whether a file of a person's own is an answer to a question: the one rule for a review and for the merge.
+
+    :param own: as the merge that asked it said (:attr:`Conflict.own`): nobody can write a link, say.
+    """
+    return own and axis in _WITH_CONTENT
 
 
 @dataclass(frozen=True, slots=True)

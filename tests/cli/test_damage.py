@@ -244,6 +244,9 @@ def test_the_reserve_is_made_and_given_up_where_there_is_no_room(fleet: Site, mo
     with making_room(fleet):
         free["bytes"] = 300 << 10
     assert place.stat().st_size == 256 << 10, "and where the command's log still has some of it, as much as there is"
+    with making_room(fleet):
+        free["bytes"] = 1000 << 10
+    assert place.stat().st_size == 960 << 10, "nearly all of it: half would be gone after four commands"
     free["bytes"] = 100 << 20
     keep_reserve(fleet)
     assert place.stat().st_size == 1 << 20, "it is filled up"

@@ -57,6 +57,16 @@ def test_a_command_sees_the_disks_and_can_write_nothing(switched: Site, capsys: 
     assert plan["plan"] is True and plan["fallback"] == 1 and "1B5" in plan["disks"]
 
 
+def test_who_may_not_mount_is_told_before_anything_else(
+    switched: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan, too: what it says would come true."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for words in ((), ("--plan",)):
+        code, out = said(capsys, "fallback", "mount", *words, "web1")
+        assert code == 4 and out.startswith("goldroot: only root may mount disks") and "fallback get web1" in out
+
+
 @pytest.mark.slow
 def test_nothing_is_left_after_a_kill(switched: Site, tmp_path: Path) -> None:
     before, pid = mounts(), tmp_path / "pid"

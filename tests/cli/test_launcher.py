@@ -66,8 +66,13 @@ def test_starts_what_stands_beside_it_with_ctrl_c_waiting(tmp_path: Path, name: 
 def test_by_a_bare_name_and_without_a_path(tmp_path: Path) -> None:
     installed(tmp_path / "bin")
     by_sh = subprocess.run(["sh", "goldroot", "x"], cwd=tmp_path / "bin", capture_output=True)
-    no_path = subprocess.run([tmp_path / "bin/goldroot", "x"], env={"PATH": ""}, capture_output=True)
-    assert (by_sh.stdout, no_path.stdout) == (b"<x>", b"<x>")
+    (tmp_path / "linked").symlink_to("bin/goldroot")  # as pipx and uv install it
+    no_path = [
+        subprocess.run([tmp_path / name, "x"], env={"PATH": path}, capture_output=True).stdout
+        for name in ("bin/goldroot", "linked")
+        for path in ("", "/nonexistent")
+    ]
+    assert [by_sh.stdout, *no_path] == [b"<x>"] * 5
 
 
 def test_says_what_is_missing(tmp_path: Path) -> None:

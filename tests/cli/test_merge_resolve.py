@@ -148,6 +148,24 @@ def test_another_command_that_answers_is_waited_for_by_its_name(room: Path, caps
         assert said(capsys, "merge", "show", "out")[0] == 1, "looking is free"
 
 
+def test_an_answer_that_cannot_be_used_is_asked_for_again(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Written by hand into the file, or given to the merge: what the merge did not take is open, and is said to be."""
+    keys_of = {one["path"]: one["key"] for one in data(capsys, "merge", "show", "out")["conflicts"]}
+    wrong = {"schema": 1, "decisions": {keys_of["/etc/link"]: {"take": "content", "text": "/d"}}}
+    (room / "out.review/decisions.json").write_text(json.dumps(wrong))
+    code, out = said(
+        capsys, "merge", "resolve", "out", *(path for path in PATHS if path != "/etc/link"), "--take", "gold"
+    )
+    assert code == 1 and "1 to decide." in out and "All is decided" not in out
+    assert "goldroot merge resolve out /etc/link --take server|gold\n" in out
+    assert opened(capsys) == ["/etc/link"] and (room / "out/etc/plain").read_text() == "gold\n"
+    (room / "wrong.json").write_text(json.dumps(wrong))
+    code, out = said(capsys, *MERGE[:-1], "out2", "--decisions", "wrong.json")
+    assert code == 1 and "5 to decide." in out
+    assert said(capsys, "merge", "resolve", "out", "--all", "--take", "gold")[0] == 0
+    assert os.readlink(room / "out/etc/link") == "/b"
+
+
 def test_errors(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "merge", "resolve", "out")
     assert code == 2 and "goldroot merge show out" in out

@@ -33,6 +33,7 @@ class FoundConflict:
     stands: str
     detail: str = ""
     secret: bool = False
+    own: bool = True  #: as of :class:`goldroot.conflicts.Conflict`
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def set_conflicts(tx: Tx, update: int, found: Iterable[FoundConflict]) -> int:
             "stands": one.stands,
             "detail": one.detail,
             "secret": one.secret,
+            "own": one.own,
             "state": "decided" if one.key in known else "open",
         }
         for one in found
@@ -132,6 +134,7 @@ def _waiting(row: sa.Row[tuple[object, ...]]) -> WaitingConflict:
         values["stands"],
         values["detail"],
         values["secret"],
+        values["own"],
     )
     return WaitingConflict(values["update_id"], values["clone"], found, values["state"])
 
@@ -145,10 +148,9 @@ def decide(tx: Tx, image: str, key: str, answer: Decision, *, who: str = "", not
     take, content = answer.take, answer.content
     asked = with_key(tx, image, key)
     for one in asked:
-        if take not in (*one.found.answers, CONTENT):
-            raise Refused(
-                f"{take!r} is not an answer here", todo=f"Answers: {', '.join((*one.found.answers, CONTENT))}."
-            )
+        answers = (*one.found.answers, *((CONTENT,) if one.found.own else ()))
+        if take not in answers:
+            raise Refused(f"{take!r} is not an answer here", todo=f"Answers: {', '.join(answers)}.")
     if (take == CONTENT) != (content is not None):
         raise Refused("an answer of one's own needs the content, and no other answer takes one")
     where = (decisions.c.image == image, decisions.c.key == key)
@@ -168,7 +170,10 @@ def _question(asked: Sequence[WaitingConflict]) -> dict[str, object]:
     if not asked:
         return {}
     found = asked[0].found
-    return {"path": os.fsdecode(found.path), "axis": found.axis, "kind": found.kind, "answers": list(found.answers)}
+    return {
+        "path": os.fsdecode(found.path), "axis": found.axis, "kind": found.kind, "answers": list(found.answers),
+        "own": found.own,
+    }  # fmt: skip
 
 
 def withdraw(tx: Tx, image: str, key: str) -> bool:
@@ -206,6 +211,7 @@ class Question:
     axis: str = ""
     kind: str = ""
     answers: tuple[str, ...] = ()
+    own: bool = True
 
 
 def questions(tx: Tx, image: str, keys: Collection[str]) -> dict[str, Question]:
@@ -214,7 +220,7 @@ def questions(tx: Tx, image: str, keys: Collection[str]) -> dict[str, Question]:
     # Of an older goldroot: what an update still has.
     for key in set(keys) - found.keys():
         if (asked := tx.first(_WITH_KEY, key=key)) is not None:
-            found[key] = Question(bytes(asked.path), asked.axis, asked.kind, tuple(asked.answers))
+            found[key] = Question(bytes(asked.path), asked.axis, asked.kind, tuple(asked.answers), asked.own)
     return found
 
 
@@ -225,4 +231,5 @@ def _answered(tx: Tx, image: str) -> Iterator[tuple[str, Question]]:
     where = (event_table.c.subject == f"image:{image}", event_table.c.what == "decided")
     for (data,) in tx.rows(sa.select(event_table.c.data).where(*where).order_by(event_table.c.id)):
         if "path" in data:
-            yield data["key"], Question(os.fsencode(data["path"]), data["axis"], data["kind"], tuple(data["answers"]))
+            path, answers = os.fsencode(data["path"]), tuple(data["answers"])
+            yield data["key"], Question(path, data["axis"], data["kind"], answers, data.get("own", True))

@@ -41,10 +41,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 
 #: The revisions of the schema, oldest first; the last one is what this code speaks.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 #: The host of a site that gives its host no name.
 LOCAL = "local"
@@ -296,6 +297,7 @@ conflicts = Table(
     Column("stands", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("secret", Boolean, nullable=False),
+    Column("own", Boolean, nullable=False, server_default=true()),
     Column("state", Text, nullable=False),
     _one_of("state", "open", "decided"),
     Index("ix_conflicts_key", "key"),

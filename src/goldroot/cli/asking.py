@@ -108,7 +108,7 @@ class _One:
 
         data = conflict_shown(self.question, self.desk.detail(self.asked))
         first: list[Line] = [("", ""), (f"{self.count} {self.desk.title}", "")]
-        page([*first, *question_lines(data, whole=whole)])
+        page([*first, *question_lines(data, whole=whole, more="with v")])
 
     def _decide(self, answer: str) -> None:
         self.desk.decide(self.asked, Decision(answer))

@@ -235,10 +235,11 @@ def mount(
       goldroot fallback mount web1
       goldroot fallback mount web1 grep -r relayhost 1B5/etc/postfix
     """
-    from goldroot.fleet import find_kept, run_beside_kept
+    from goldroot.fleet import find_kept, need_root_to_mount, run_beside_kept
 
     site = open_site(site_dir)
     kept = find_kept(site, name, number)
+    need_root_to_mount(kept)
     own = [disk for disk in kept.gold.layout.disks if disk.address in kept.ids]
     places = {disk.address: sorted(f"/{path_text(path)}" for path in disk.paths) for disk in own}
     data = {"clone": name, "fallback": kept.fallback.id, "disks": kept.ids, "plan": plan_only}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from goldroot.cli.hunks import HunkPart, in_full, where_they_meet
 from goldroot.cli.terminal import put
-from goldroot.conflicts import WITH_CONTENT, answer_word
+from goldroot.conflicts import answer_word
 from goldroot.counted import counted
 from goldroot.tree import path_text
 
@@ -26,7 +26,12 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 
 
 def question_lines(
-    one: Mapping[str, Any], *, brief: bool = False, whole: bool = False, whole_key: bool = False
+    one: Mapping[str, Any],
+    *,
+    brief: bool = False,
+    whole: bool = False,
+    whole_key: bool = False,
+    more: str = "with --whole",
 ) -> list[Line]:
     """A conflict as lines.
 
@@ -34,6 +39,7 @@ def question_lines(
     :param brief: without what the sides have.
     :param whole: long texts whole, not only where both sides changed the same lines.
     :param whole_key: the key as a decisions file wants it.
+    :param more: how the rest of a long text is shown.
     """
     key = one["key"] if whole_key else one["key"][:12]
     state = "" if one.get("state", "open") == "open" else f"  ({one['state']})"
@@ -42,7 +48,7 @@ def question_lines(
         (f"{one['path']}  [{one['axis']}]{state}  {one['detail']}", "bright_white"),
         (f"    current result: {current_result(one)}; answers: {answers}; key {key}", ""),
     ]
-    return lines if brief else lines + _sides(one, whole)
+    return lines if brief else lines + _sides(one, whole, more)
 
 
 def current_result(one: Mapping[str, Any]) -> str:
@@ -50,7 +56,7 @@ def current_result(one: Mapping[str, Any]) -> str:
     return answer_word(str(one["stands"]))
 
 
-def _sides(one: Mapping[str, Any], whole: bool) -> list[Line]:
+def _sides(one: Mapping[str, Any], whole: bool, more: str) -> list[Line]:
     diffs: dict[str, list[str]] = one.get("diffs", {})
     parts = in_full(diffs) if whole else where_they_meet(diffs)
     lines: list[Line] = []
@@ -60,7 +66,7 @@ def _sides(one: Mapping[str, Any], whole: bool) -> list[Line]:
         lines.append((f"    {_WHO[side]} {words}" + (":" if shown else ""), ""))
         lines += change_lines(shown, indent="      ")
         if part.hidden:
-            lines.append((f"      ({counted(part.hidden, 'change')} elsewhere in the file; shown with --whole)", ""))
+            lines.append((f"      ({counted(part.hidden, 'change')} elsewhere in the file; shown {more})", ""))
     return lines
 
 
@@ -94,5 +100,5 @@ def ways_to_answer(
         return shlex.quote(path_text(one.path)) if count[one.path] == 1 else one.key[:12]
 
     lines = [f"{resolve} {name(asked[0])} --take {'|'.join(answers_of(asked[0]))}"]
-    text = next((one for one in asked if one.axis in WITH_CONTENT and is_text(one)), None)
+    text = next((one for one in asked if is_text(one)), None)
     return [*lines, f"{edit} {name(text)}"] if text is not None else lines

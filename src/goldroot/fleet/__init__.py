@@ -73,6 +73,7 @@ __all__ = [
     "machine_states",
     "made_clone",
     "many_names",
+    "need_root_to_mount",
     "network_from",
     "of_past",
     "open_clone",
@@ -185,7 +186,7 @@ if TYPE_CHECKING:
     )
     from goldroot.fleet.rollback.fallback import all_fallbacks, fallback_data, plan_prune, prune_fallbacks
     from goldroot.fleet.rollback.look import diff_kept, find_kept, get_kept, read_kept, show_kept
-    from goldroot.fleet.rollback.mount import run_beside_kept
+    from goldroot.fleet.rollback.mount import need_root_to_mount, run_beside_kept
     from goldroot.fleet.rollback.rollback import RollbackPlan, finish_rollback, plan_rollback, read_written, roll_back
     from goldroot.fleet.status import fleet_status, update_data
     from goldroot.fleet.taken_over import TakenOver, take_over_clone
@@ -234,7 +235,7 @@ else:
             "edit_conflict find_case is_editable resolve_conflicts show_conflict starting_text",
             "rollback.fallback": "all_fallbacks fallback_data plan_prune prune_fallbacks",
             "rollback.look": "diff_kept find_kept get_kept read_kept show_kept",
-            "rollback.mount": "run_beside_kept",
+            "rollback.mount": "need_root_to_mount run_beside_kept",
             "rollback.rollback": "RollbackPlan finish_rollback plan_rollback read_written roll_back",
             "status": "fleet_status update_data",
             "taken_over": "TakenOver take_over_clone",

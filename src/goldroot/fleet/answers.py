@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.catalog import Decided, Question, Tx, clones, decisions, images, updates
-from goldroot.conflicts import CONTENT, WITH_CONTENT, Decision, answer_given, answer_word
+from goldroot.conflicts import CONTENT, Decision, answer_given, answer_word, takes_content
 from goldroot.errors import NotFound, Refused, UsageError
 from goldroot.fleet.clone_names import person
 from goldroot.merge import own_content
@@ -144,10 +144,10 @@ def answer_again(
 
 
 def _check(one: Answer, take: str, content: bytes | None) -> None:
-    own = content is not None and one.question.axis in WITH_CONTENT
-    if own or take in one.question.answers:
+    takes = takes_content(one.question.axis, one.question.own)
+    if (takes and content is not None) or take in one.question.answers:
         return
-    answers = [*map(answer_word, one.question.answers), *(["FILE"] if one.question.axis in WITH_CONTENT else [])]
+    answers = [*map(answer_word, one.question.answers), *(["FILE"] if takes else [])]
     raise Refused(
         f"{answer_word(take)!r} is not an answer to {path_text(one.question.path) or one.said.key[:12]} ({one.question.axis})",
         meaning="Nothing was changed.",

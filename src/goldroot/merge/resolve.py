@@ -95,12 +95,14 @@ class StoredQuestion:
     stands: str
     detail: str
     secret: bool
+    own: bool
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> StoredQuestion:
         """From the record's JSON data."""
         known = {word: data[word] for word in ("axis", "kind", "key", "stands", "detail", "secret")}
-        return cls(path=path_bytes(data["path"]), answers=tuple(data["answers"]), **known)
+        own = bool(data.get("takes_content", True))  # an older goldroot's record goes by the axis
+        return cls(path=path_bytes(data["path"]), answers=tuple(data["answers"]), own=own, **known)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,10 @@ def keeper_of(given: MergeGiven, out: str, decisions: Mapping[str, Decision]) ->
             with suppress(OSError):
                 files.make_directory(place)
                 _write_down(place, given, record, 0)
-                files.write(os.path.join(place, "decisions.json"), decisions_text({**_answers(place), **decisions}))
+                # A given answer that the merge could not use is not an answer: it is asked for again.
+                useless = decisions.keys() & {one.key for one in record.conflicts}
+                known = {key: one for key, one in {**_answers(place), **decisions}.items() if key not in useless}
+                files.write(os.path.join(place, "decisions.json"), decisions_text(known))
 
     return keep
 

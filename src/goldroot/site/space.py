@@ -132,12 +132,10 @@ def making_room(site: Site) -> Iterator[None]:
 
 def _make_again(place: str) -> None:
     """As large as there is room: the catalog's log still holds some, and several small ones may have to go before there is more."""
-    size = SIZE
-    while size >= LEAST:
+    for size in range(SIZE, LEAST - 1, -LEAST):
         with suppress(OSError):
             if has_room(place, size):
                 return _make(os.path.join(place, NAME), size)
-        size //= 2
     return None
 
 

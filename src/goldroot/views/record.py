@@ -101,6 +101,7 @@ class RecordConflict(View):
     stands: str = Field(description="the answer that is in force until somebody decides")
     detail: str
     secret: bool
+    takes_content: bool = Field(False, description="a file of one's own is an answer, too")
 
 
 class RecordNote(View):

@@ -16,6 +16,18 @@ from goldroot.system import NOT_SHOWN, SHOW
 _TERMINAL = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "EDITOR", "PAGER")
 
 
+def need_root_to_mount(kept: Kept) -> None:
+    """See that the caller may mount disks; a plan that says nothing of it would not come true.
+
+    :raises NoPermission: only root may.
+    """
+    if os.geteuid() != 0:
+        raise NoPermission(
+            "only root may mount disks",
+            todo=f"As root; or take paths out: goldroot fallback get {kept.clone.name} PATH",
+        )
+
+
 def run_beside_kept(site: Site, kept: Kept, command: Sequence[str]) -> int:
     """Run a program in whose mounts the disks that are kept stand, read-only, by their live addresses, in its working directory.
 
@@ -25,11 +37,7 @@ def run_beside_kept(site: Site, kept: Kept, command: Sequence[str]) -> int:
     :returns: its exit status.
     :raises NoPermission: only root may mount. :raises Refused: the disks of this host cannot be mounted.
     """
-    if os.geteuid() != 0:
-        raise NoPermission(
-            "only root may mount disks",
-            todo=f"As root; or take paths out: goldroot fallback get {kept.clone.name} PATH",
-        )
+    need_root_to_mount(kept)
     words = list(command) or [os.environ.get("SHELL") or "/bin/sh"]
     kept_environment = {name: os.environ[name] for name in _TERMINAL if name in os.environ}
     with ExitStack() as stack:

@@ -181,7 +181,7 @@ def store_conflicts(task: OpenUpdate, done: Merged) -> int:
 def found_of(conflicts: Sequence[Conflict]) -> Iterator[FoundConflict]:
     """Conflicts as the catalog keeps them, each key once: directories on the way stand on several disks."""
     for key, one in {conflict.key: conflict for conflict in conflicts}.items():
-        yield FoundConflict(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret)
+        yield FoundConflict(key, one.path, one.axis, one.kind, one.answers, one.stands, one.detail, one.secret, one.own)
 
 
 def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live: bool) -> list[Note]:

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import replace
 from typing import TypeVar
 
-from goldroot.conflicts import CLONE, CONTENT, GOLD, NOT_A_FILE
+from goldroot.conflicts import CLONE, CONTENT, GOLD
 from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.compare import Delta
 from goldroot.merge.compare.parts import BASE_SIDE, CLONE_SIDE, GOLD_SIDE, LABELS, SIGNATURES, canonical_flags
@@ -126,7 +126,7 @@ def _spelling(delta: Delta, base: Want | None, gold: Want, clone: Want, setting:
 
 
 def _say(kind: str, what: str) -> str:
-    thing = "file" if what == FILE else NOT_A_FILE
+    thing = "file" if what == FILE else "link or device"
     if kind == "both-added":
         return f"gold and the server each added this {thing}, with different contents"
     return f"gold and the server both changed this {thing}"

@@ -128,8 +128,9 @@ def _ask(
         value_of(want) + (below.value(delta.path, side) if below else b"") for side, want in enumerate(wants)
     )
     axis = "type" if kind in _OF_TYPE else "presence"
+    is_file = any(want is not None and want.kind == FILE for want in wants)
     answer, own = settle_conflict(
-        verdict, conflict_at(delta, setting, axis, kind, (base, gold, clone), detail), setting, own=True
+        verdict, conflict_at(delta, setting, axis, kind, (base, gold, clone), detail), setting, own=is_file
     )
     verdict.want = wants[GOLD_SIDE] if answer == GOLD else wants[CLONE_SIDE]
     if answer == CONTENT and own is not None:
@@ -139,11 +140,9 @@ def _ask(
     return verdict
 
 
-def own_content(own: bytes, wants: Wants) -> Want | None:
-    """A file with bytes that a person gave, and the metadata of the side that has it as a file."""
-    like = next((want for want in (wants[2], wants[1], wants[0]) if want is not None and want.kind == FILE), None)
-    if like is None:
-        return wants[2]
+def own_content(own: bytes, wants: Wants) -> Want:
+    """A file with bytes that a person gave, and the metadata of a side that has it as a file; one of them has."""
+    like = next(want for want in (wants[2], wants[1], wants[0]) if want is not None and want.kind == FILE)
     return replace(like, side=INLINE, content=hashlib.sha256(own).digest(), inline=own)
 
 

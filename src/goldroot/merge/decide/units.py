@@ -111,7 +111,7 @@ class UnitDecider:
     def _ask_added(self, unit: Unit) -> UnitVerdict:
         verdict = Verdict(None, CONFLICT)
         asked = self._conflict(unit, "presence", "below-deleted", (b"", b"unit", b""), ADDED_BELOW_DELETED)
-        answer, _ = settle_conflict(verdict, asked, self.setting, own=True)
+        answer, _ = settle_conflict(verdict, asked, self.setting)
         return _answered(verdict, answer, GOLD_SIDE if answer == GOLD else NO_SIDE)
 
     def _ask_changed(self, unit: Unit) -> UnitVerdict:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldroot.accounts import NUMERIC_OWNERS, OwnerNames
-from goldroot.conflicts import CLONE, CONTENT, GOLD, WITH_CONTENT, Conflict, Decision, Decisions
+from goldroot.conflicts import CLONE, CONTENT, GOLD, Conflict, Decision, Decisions, takes_content
 from goldroot.errors import TreeChanged
 from goldroot.kinds import ConflictKind
 from goldroot.merge.compare.compare import Comparison, Delta
@@ -255,12 +255,12 @@ def settle_conflict(
 ) -> tuple[str, bytes | None]:
     """Answer a conflict by a remembered decision, or let it stand.
 
-    :param own: whether content of a person's own is an answer here, on an axis that has contents.
+    :param own: whether content of a person's own is an answer here, on an axis that has contents; the question then says so.
     :returns: the answer in force (CLONE, GOLD or CONTENT) and, for CONTENT, its bytes.
     """
-    axis = conflict.axis
+    axis, conflict = conflict.axis, replace(conflict, own=own)
     decision = setting.decisions.get(conflict.key)
-    trouble = _trouble(decision, conflict, own and axis in WITH_CONTENT)
+    trouble = _trouble(decision, conflict, takes_content(axis, own))
     if decision is None or trouble:
         verdict.conflicts.append(conflict.unanswered(trouble))
         verdict.axes[axis] = CONFLICT

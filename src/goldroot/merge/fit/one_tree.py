@@ -229,7 +229,7 @@ class Fitter:
             delta, self.setting, "type", "type-changed", (values[0], values[1], values[2]),
             "gold made this directory something else, and the server keeps something below it",
         )  # fmt: skip
-        answer, _ = settle_conflict(verdict, asked, self.setting, own=True)
+        answer, _ = settle_conflict(verdict, asked, self.setting)
         verdict.outcome = CONFLICT if verdict.conflicts else answer
         verdict.want = as_is(delta, SIDE_OF.get(answer, CLONE_SIDE), self.setting)
 
@@ -310,7 +310,7 @@ class Fitter:
         base, gold, clone = (value + b"\0blocked" for value in values)  # another question than whether to delete it
         conflict = Conflict(
             delta.place, "presence", kind, (base, gold, clone), (answer,), answer, _blocked_by(self.comparison, blocker),
-            delta.rule.secret,
+            delta.rule.secret, own=False,
         )  # fmt: skip
         decision = self.setting.decisions.get(conflict.key)
         if decision is None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.accounts import OwnerNames
-from goldroot.conflicts import SIDES, Conflict
+from goldroot.conflicts import SIDES, Conflict, takes_content
 from goldroot.errors import UsageError
 from goldroot.files import write_whole
 from goldroot.merge.decide.verdict import SAME, Decided, Verdict, Want, main_axis, want_of
@@ -56,6 +56,7 @@ def conflict_data(conflict: Conflict) -> dict[str, Any]:
         "stands": conflict.stands,
         "detail": conflict.detail,
         "secret": conflict.secret,
+        "takes_content": takes_content(conflict.axis, conflict.own),
     }
 
 

@@ -30,7 +30,7 @@ def decisions_for(wanted: Sequence[Asked], take: str, *, show: str) -> dict[str,
         return {one.key: Decision(_answer(one, take)) for one in wanted}
     content = own_content(take, show)
     for one in wanted:
-        if not takes_content(one.axis, one.detail):
+        if not takes_content(one.axis, one.own):
             raise Refused(
                 f"{path_text(one.path)} ({one.axis}) takes no content, so {take!r} is not an answer to it",
                 meaning="Nothing was decided.",

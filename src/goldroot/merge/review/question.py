@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from goldroot.conflicts import CONTENT, SIDES, WITH_CONTENT, Decision, answer_word, takes_content
+from goldroot.conflicts import CONTENT, SIDES, Decision, answer_word, takes_content
 from goldroot.merge.decide.text import MAX_TEXT, is_text
 from goldroot.policy import Rule
 
@@ -35,6 +35,8 @@ class Asked(Protocol):
     def detail(self) -> str: ...
     @property
     def secret(self) -> bool: ...
+    @property
+    def own(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Question:
     def is_text(self) -> bool:
         """Whether it can be answered by a text that a person edits; a side that has no file counts as an empty one."""
         return (
-            self.asked.axis in WITH_CONTENT
+            takes_content(self.asked.axis, self.asked.own)
             and any(held is not None for held in self.contents)
             and all(is_text(held or b"") and len(held or b"") <= MAX_TEXT for held in self.contents)
             and not any((held or b"").startswith(LINK_MARK) and self._is_link(word) for word, held in self._held())
@@ -128,7 +130,7 @@ class Desk:
 
 def answers_of(asked: Asked) -> list[str]:
     """The answers that there are, in the words that a person writes."""
-    own = ["FILE"] if takes_content(asked.axis, asked.detail) else []
+    own = ["FILE"] if takes_content(asked.axis, asked.own) else []
     return [*map(answer_word, asked.answers), *own]
 
 

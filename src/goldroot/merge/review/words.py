@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from goldroot.conflicts import SIDES
+from goldroot.conflicts import SIDES, takes_content
 from goldroot.counted import counted
 from goldroot.merge.decide.text import is_text
 from goldroot.merge.record.redact import FIELDS, redact_diff
@@ -60,6 +60,7 @@ def conflict_shown(question: Question, detail: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         "path": path_text(asked.path), "axis": asked.axis, "kind": asked.kind, "key": asked.key,
         "answers": answers_of(asked), "stands": asked.stands, "detail": detail, "secret": asked.secret,
+        "takes_content": takes_content(asked.axis, asked.own),
         **{side: question.entry[side] for side in SIDES if side in question.entry},
     }  # fmt: skip
     said = say_sides(question)
