@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from goldroot.errors import ChecksFailed, Refused
-from goldroot.fleet import create_clone, enter_clone
+from goldroot.errors import ChecksFailed, Damaged, Refused
+from goldroot.fleet import create_clone, enter_clone, machines
+from goldroot.fleet.doctor.doctor import examine
+from goldroot.fleet.rollback.rollback import roll_back
 from goldroot.fleet.update.update import run_update
 from goldroot.hosts import find_entry
+from goldroot.hosts.qemu import QemuHost
 from goldroot.image import enter_system, import_image, publish_gold
 from goldroot.image import test_system as image_tests
 from goldroot.site import Site, init_site
@@ -136,3 +140,51 @@ def test_a_kernel_that_copies_no_mount_without_a_place_is_told(site: Site, monke
 def test_a_maintenance_system_is_tested_in_both_forms(site: Site) -> None:
     run = image_tests(site, IMAGE)
     assert {one.form: one.passed for one in run.forms} == {"read-write": True, "read-only": True}
+
+
+@pytest.mark.parametrize(
+    "next",
+    [
+        """printf 'ID=small\\nVERSION_ID="2"\\nPRETTY_NAME="Small Linux 2"\\n' > /usr/lib/os-release""",
+        pytest.param("echo more > /usr/lib/more", marks=pytest.mark.slow),
+    ],
+    ids=["of the same size", "with another file"],
+)
+def test_a_server_is_not_started_from_disks_of_another_version(
+    site: Site, monkeypatch: pytest.MonkeyPatch, next: str
+) -> None:
+    """Nor from one whose files differ in nothing that a listing shows but their time; its own disks, or a copy of them, do."""
+    started: list[str] = []
+    monkeypatch.setattr(QemuHost, "start", lambda self, name: started.append(name))
+    maintained(site, next)
+    images = Path(site.root, "store/disks")
+    gold, other = sorted(images.glob("*-1B1-*.erofs"), key=lambda one: one.stat().st_mtime_ns)
+    kept = images / "kept"
+    gold.rename(kept)
+    shutil.copy2(other, gold)
+    with pytest.raises(Damaged, match=f"the disks of gold 1 of {IMAGE} on host local are not what was published"):
+        machines.start_machine(site, "web1")
+    assert started == []
+    assert [one.finding.kind for one in examine(site).told] == ["gold-changed"]
+    gold.unlink()
+    shutil.copy2(kept, gold)
+    machines.start_machine(site, "web1")
+    os.rename(kept, gold)
+    machines.start_machine(site, "web1")
+    assert started == ["WEB1", "WEB1"]
+
+
+@pytest.mark.slow
+def test_a_server_does_not_go_back_to_disks_of_another_version(site: Site) -> None:
+    maintained(site, "echo more > /usr/lib/more")
+    images = Path(site.root, "store/disks")
+    gold, other = sorted(images.glob("*-1B1-*.erofs"), key=lambda one: one.stat().st_mtime_ns)
+    assert run_update(site, InProcess(), "web1").outcome == "done"
+    gold.rename(images / "kept")
+    shutil.copy2(other, gold)
+    with pytest.raises(Damaged, match=f"the disks of gold 1 of {IMAGE} on host local are not what was published"):
+        roll_back(site, InProcess(), "web1")
+    assert inside(site, "read x < /usr/lib/more; echo $x").out == b"more\n", "it is where it was"
+    os.rename(images / "kept", gold)
+    assert roll_back(site, InProcess(), "web1").outcome == "done"
+    assert inside(site, "read x < /usr/lib/more || echo none").out == b"none\n"

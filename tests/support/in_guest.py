@@ -46,8 +46,12 @@ def made() -> NspawnHost:
 def main() -> dict[str, object]:
     host = made()
     host.start("WEB1")
-    while not any("ready" in line for line in host.console("WEB1", 50)):
+    for _ in range(3000):
+        if any("ready" in line for line in host.console("WEB1", 50)):
+            break
         time.sleep(0.1)
+    else:
+        raise AssertionError(host.console("WEB1", 50))
     found: dict[str, object] = {
         "console": host.console("WEB1", 50),
         "machines": said("machinectl", "list", "--no-legend"),

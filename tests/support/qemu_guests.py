@@ -52,10 +52,11 @@ def put(lab: Lab, name: str, file: str, text: str = "") -> None:
         (etc / file).write_text(text)
 
 
-def until_said(lab: Lab, words: str, name: str = "WEB1") -> list[str]:
+def until_said(lab: Lab, words: str, name: str = "WEB1", *, starts: int = 1) -> list[str]:
+    """The console has what was said since its first start: ``starts`` is how many of them have said this."""
     for _ in range(2400):
         lines = lab.host.console(name, 200)
-        if any(words in line for line in lines):
+        if sum(words in line for line in lines) >= starts:
             return lines
         time.sleep(0.05)
     raise AssertionError(lines)

@@ -8,16 +8,16 @@ from typing import Any
 
 from goldroot import crash
 from goldroot.catalog import Clone, Update, clones, updates
-from goldroot.errors import Damaged, GoldrootError, HealthFailed, Refused
+from goldroot.errors import GoldrootError, HealthFailed, Refused
 from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.guest import Guest, console_end, had_failed, note_seen, what_it_said
 from goldroot.fleet.inputs import Stage, silent
+from goldroot.fleet.replaced import refuse_replaced
 from goldroot.fleet.update.entry_says import has_switched, kept_sets
 from goldroot.fleet.update.open_update import active_clone, open_update
 from goldroot.fleet.update.power import come_up, health_failed
 from goldroot.fleet.update.reconcile import NEXT_START, RETURNED, clone_lock, reconcile
-from goldroot.hosts import Power, find_entry, is_live
-from goldroot.image import is_replaced, open_version
+from goldroot.hosts import Power, find_entry
 from goldroot.run import Done
 from goldroot.site import Site
 from goldroot.system import look_inside, unit_lines, until_healthy
@@ -96,6 +96,7 @@ def start_machine(site: Site, name: str, *, stage: Stage = silent) -> MachineSta
     and goes back by itself where that is bad.
 
     :raises Refused: this host starts no machines, or this one cannot be started now.
+    :raises Damaged: its shared disks are not those of its gold version.
     :raises HealthFailed: it does not do well; it is back on the disks that it had, where these are still there.
     """
     with clone_lock(site, name, f"start of {name}"):
@@ -104,7 +105,7 @@ def start_machine(site: Site, name: str, *, stage: Stage = silent) -> MachineSta
         reconcile(site, name, goes_on=("update", "rollback"))
         clone = active_clone(site, name)
         if was != "on":
-            _refuse_replaced(site, clone)
+            refuse_replaced(site, clone, f"{name} was not started")
         with site.catalog.read() as tx:
             going, last = updates.in_flight(tx, name), updates.latest(tx, name)
         if going is not None and has_switched(clone, going):
@@ -114,24 +115,6 @@ def start_machine(site: Site, name: str, *, stage: Stage = silent) -> MachineSta
         else:
             site.host_named(clone.host).start(clone.machine)
         return replace(machine_state(site, clone), started=was != "on")
-
-
-def _refuse_replaced(site: Site, clone: Clone) -> None:
-    """:raises Damaged: its shared disks are not those of its gold version."""
-    host = site.host_named(clone.host)
-    entry = find_entry(host, clone.machine)
-    if not host.abilities.boots or not any(is_live(address) for address in entry.links):
-        return
-    try:
-        replaced = is_replaced(open_version(site, clone.image, clone.version, clone.host))
-    except GoldrootError:  # its record does not hold, which doctor tells; a disk that is lost is told by the start
-        return
-    if replaced:
-        raise Damaged(
-            f"the disks of gold {clone.version} of {clone.image} on host {clone.host} are not what was published",
-            meaning=f"{clone.name} was not started: it would run from another system than its own.",
-            todo=f"Look with `goldroot gold verify {clone.image} {clone.version}`; put the disks back, or publish again.",
-        )
 
 
 def _asked_now(site: Site, clone: Clone, last: Update, stage: Stage) -> None:

@@ -22,7 +22,8 @@ from goldroot.tree import Entry, Manifest, Progress, path_text, scan_tree
 
 SECOND = 1_000_000_000
 
-#: same: as it was published, as far as can be told without reading.  copied: nothing but times is another.  changed: more is.
+#: same: as it was published, as far as can be told without reading.  copied: times have lost their parts of a second, and
+#: nothing else is another.  changed: more is.
 Look = Literal["same", "copied", "changed"]
 
 
@@ -67,8 +68,11 @@ def _look(known: Manifest, now: Manifest) -> Look:
         )
         if not same or (was.kind != "f" and was.content != there.content):
             return "changed"
-        if was.mtime != there.mtime and was.kind != "d":
-            looks = "copied"
+        if was.mtime == there.mtime or was.kind == "d":
+            continue
+        if not _is_rounded(was.kind, was.mtime, there.mtime):
+            return "changed"  # no copy does that: it was written, or is of another version
+        looks = "copied"
     return looks
 
 

@@ -21,7 +21,7 @@ from support.busybox import make_root
 from support.guest import INIT, extract_kernel, put_boot
 from support.hosts import MIB, Lab, applied, found, hold, live, need_programs, new_disk, qemu_lab
 
-pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(1500)]
 
 PACKAGES = "systemd-sysv,systemd-container,dbus,python3-minimal,python3-zstandard,util-linux"
 
@@ -84,7 +84,7 @@ def fill(top: Path) -> None:
 
 
 def result(lab: Lab) -> dict[str, str]:
-    for _ in range(1400):
+    for _ in range(3500):  # emulated, and beside others: this takes minutes
         lines = lab.host.console("WEB1", 300)
         said = [line.removeprefix("RESULT ") for line in lines if line.startswith("RESULT ")]
         if said:

@@ -18,6 +18,7 @@ from goldroot.catalog import Clone, Fallback, Update, updates
 from goldroot.errors import NotFound, Refused
 from goldroot.fleet import manifests
 from goldroot.fleet.inputs import Stage, open_clone, policy_of, silent
+from goldroot.fleet.replaced import refuse_replaced
 from goldroot.fleet.rollback.carry import carry_merge
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.checks import prove
@@ -92,6 +93,7 @@ def roll_back(
     :raises StillRunning: it may still be written; nothing was changed.
     :raises HealthFailed: it did not come up well, and is back on the newer version.
     :raises NotFound: there is no fallback. :raises Refused: an update of it is in flight.
+    :raises Damaged: the shared disks of the version that it would go back to are other ones.
     """
     with clone_lock(site, name, f"rollback of {name}"):
         settled = reconcile(site, name, goes_on=("rollback",))
@@ -137,6 +139,7 @@ def finish_rollback(site: Site, engine: Engine, name: str, *, stage: Stage = sil
 def _begin(site: Site, clone: Clone, carry: bool) -> Update:
     fallback = _fallback(site, clone.name)
     site.host_named(clone.host).info([str(disk) for disk in fallback.disks.values()])  # NotFound: they are not there
+    refuse_replaced(site, clone, f"{clone.name} did not go back", fallback.from_version)
     if carry:
         refuse_full(site, clone)
     with site.catalog.begin() as tx:
