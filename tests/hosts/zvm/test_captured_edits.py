@@ -138,8 +138,8 @@ EDITS: dict[str, tuple[Edit, Said, New]] = {
 REFUSED = {"links more": {"MAINT710"}}
 
 #: Width (0: as the lines are) and line end.
-QUICK = [(0, "\n"), (72, ""), (80, "")]
-FORMS = [*QUICK, (0, "\r\n"), (72, "\n"), (80, "\n"), (80, "\r\n")]
+QUICK = [(0, "\n"), (80, "")]
+FORMS = [*QUICK, (72, ""), (0, "\r\n"), (72, "\n"), (80, "\n"), (80, "\r\n")]
 
 
 #: Has minidisks of its own at a clone's addresses.
