@@ -103,6 +103,7 @@ LATER = {
     "images": "host",
     "updates": "work back inputs migration disks seen told carry attempt",
     "fallbacks": "work gone",
+    "conflicts": "own",
 }
 
 

@@ -36,6 +36,7 @@ LATER = {
     "clones": "last",
     "updates": "work back inputs migration disks seen told carry attempt",
     "fallbacks": "work gone",
+    "conflicts": "own",
 }
 
 
