@@ -307,6 +307,7 @@ def test_the_second_command_on_a_clone_says_who_holds_it(site: Site, say: Say, m
     assert say(*UPDATE).code == 0
 
 
+@pytest.mark.slow
 def test_two_updates_at_once_are_one_update(site: Site, server: ForkServer) -> None:
     second = ForkServer()
     try:

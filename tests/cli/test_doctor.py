@@ -183,6 +183,7 @@ def test_a_rebuild_that_was_killed_is_done_again(point: str, moved: Site, capsys
 # -- an older catalog under a newer host
 
 
+@pytest.mark.slow
 def test_an_older_catalog_is_brought_up_to_what_happened_since(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     on_clone(fleet, "web2", {"etc/plain.conf": "mine\n"})
     next_gold(fleet, {"etc/plain.conf": "gold 2\n"})

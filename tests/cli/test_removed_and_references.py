@@ -50,6 +50,7 @@ def test_what_is_remembered_is_shown_and_forgotten(fleet: Site, capsys: pytest.C
     assert json.loads(said(capsys, "clone", "show", "web1", "--json")[1])["removed"] == []
 
 
+@pytest.mark.slow
 def test_a_forecast_names_servers_and_what_they_would_lose(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "gold", "forecast", IMAGE, "--tested")
     assert code != 0 and "was not tested" in out

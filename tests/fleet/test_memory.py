@@ -33,6 +33,7 @@ def remembered(site: Site) -> list[str]:
     return [place.decode() for place in memory_of(site, "web1").entries]
 
 
+@pytest.mark.slow
 def test_it_stays_removed_when_a_later_gold_has_it_again(site: Site, engine: InProcess) -> None:
     without(site, engine)
     assert remembered(site) == show_clone(site, "web1")["removed"] == ["/etc/motd"]

@@ -333,6 +333,7 @@ def test_deleting_a_clone_leaves_nothing_of_it(site: Site, engine: InProcess) ->
         assert holders_of(tx, IMAGE, 1) == []
 
 
+@pytest.mark.slow
 def test_an_update_beside_a_carry_names_the_command_that_finishes_it(site: Site, engine: InProcess) -> None:
     moved(site, engine)
     on_clone(site, "web1", {"srv/mine": "since\n"})

@@ -144,7 +144,7 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.parametrize("path", ["srv/data.mdb", "etc/plain.conf"])
+@pytest.mark.parametrize("path", ["srv/data.mdb", pytest.param("etc/plain.conf", marks=pytest.mark.slow)])
 def test_what_is_written_through_a_mapping_after_the_merge_is_kept(
     busy: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

@@ -367,6 +367,7 @@ def test_a_clone_that_cannot_be_read_is_noted(bare: Site) -> None:
     assert [note.kind for note in plan_publish(bare, "small").notes] == ["accounts-unread", "unchanged"]
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_a_full_disk_publishes_nothing_and_the_next_run_does(bare: Site, tmp_path: Path) -> None:
     publish_gold(bare, "small", untested=True)
