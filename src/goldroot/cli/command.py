@@ -220,28 +220,19 @@ def tells_commands(*, plan_only: bool) -> bool:
     return asked
 
 
-class Unprinted(Exception):
-    """Standard output cannot be written: no fault of what the command did, and no error of the same kind."""
-
-
 def emit(as_json: bool, data: Any, human: Callable[[], None]) -> None:
     """Print ``data`` as JSON (laid out for a person on a terminal, in one line for a program), or let ``human`` speak.
 
     With ``-q`` nobody speaks; who asks for JSON gets it.
     """
-    try:
-        if as_json:
-            put_json(data)
-        elif quiet():
-            # Errors of some of many servers are told by it, too, on standard error.
-            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-                human()
-        else:
+    if as_json:
+        put_json(data)
+    elif quiet():
+        # Errors of some of many servers are told by it, too, on standard error.
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             human()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Unprinted(error.strerror or str(error)) from error
+    else:
+        human()
 
 
 def table(headings: list[str], rows: list[list[str]]) -> None:

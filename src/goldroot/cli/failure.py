@@ -17,7 +17,6 @@ from typing import TextIO
 import click
 
 from goldroot.cli import terminal
-from goldroot.cli.command import Unprinted
 from goldroot.cli.terminal import put, put_content, put_json
 from goldroot.errors import (
     EXIT_BUG,
@@ -95,11 +94,10 @@ def guarded(command: click.Command, args: Sequence[str], hearing: AbstractContex
         sys.stdout, sys.stderr = streams
         _leave(sys.stdout)
         return status if status > EXIT_FINDINGS else 128 + signal.SIGPIPE
-    except (Unprinted, OSError) as error:
+    except OSError as error:
         _leave(sys.stdout)
-        why = (error.strerror if isinstance(error, OSError) else "") or error
         _say(
-            f"goldroot: what was done cannot be printed: {why}",
+            f"goldroot: what was done cannot be printed: {error.strerror or error}",
             "  The command has come to its end, and what it did stands.",
         )
         return status if status > EXIT_FINDINGS else EXIT_UNPRINTED
@@ -123,7 +121,7 @@ def _told(by: BaseException, args: Sequence[str], out: TextIO) -> int:
         return tell(misspelt(error), args) if "--json" in args else shown(error)
     except GoldrootError as error:
         return tell(error, args)
-    except (BrokenPipeError, Unprinted):
+    except BrokenPipeError:
         raise
     except OSError as error:
         return _of_kernel(error, args)
@@ -134,7 +132,7 @@ def _told(by: BaseException, args: Sequence[str], out: TextIO) -> int:
 
 
 def _of_kernel(error: OSError, args: Sequence[str]) -> int:
-    """:raises OSError: this, where it came from what prints, click's (``--help``) or ours."""
+    """:raises OSError: this, where it came from what prints, click's (``--help``) or ours: no fault of what the command did."""
     *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
     if frame.f_code.co_filename in (terminal.__file__, click.utils.__file__):
         raise error

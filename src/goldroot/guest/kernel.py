@@ -24,6 +24,7 @@ from goldroot.guest.cpio import cpio
 _KERNELS = re.compile(r"(?:vmlinuz|vmlinux|image|bzImage|Image)-(.+)")
 _INITIALS = ("initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img")
 _NOT_KERNELS = ("rescue", ".hmac", ".old", ".sig")
+_NO_INITIAL = "no kernel in /boot has an initial file system"
 
 
 class Kernel(NamedTuple):
@@ -64,8 +65,10 @@ def copy_out(root: int, directory: str, whose: str) -> Kernel:
     :param whose: for messages.
     :raises Damaged: there are none, or they are not plain files.
     """
-    busybox = static_busybox(root)
-    with open_boot(root, whose, alone=bool(busybox)) as (boot, found):
+    with open_boot(root, whose, alone=True) as (boot, found):
+        busybox = b"" if found.initial else static_busybox(root)
+        if not (found.initial or busybox):
+            raise _none(whose, _NO_INITIAL)
         kernel, initial = _copied(boot, found.kernel, f"{directory}/kernel"), f"{directory}/initrd"
         if found.initial:
             _copied(boot, found.initial, initial)
@@ -113,7 +116,7 @@ def open_boot(root: int, whose: str, *, alone: bool = False) -> Iterator[tuple[i
         raise _none(whose, f"there is no directory /boot ({error.strerror})") from error
     try:
         if (found := pick(os.listdir(boot), alone=alone)) is None:
-            raise _none(whose, "no kernel in /boot has an initial file system")
+            raise _none(whose, _NO_INITIAL)
         yield boot, found
     finally:
         os.close(boot)

@@ -32,10 +32,7 @@ def is_replaced(gold: Gold) -> bool:
 
     That proof is cheap.  Only where it does not hold, as after a copy of the store, all but contents and inodes is compared.
     """
-    with gold.site.catalog.read() as tx:
-        copy = copies.find(tx, gold.image, gold.number, gold.host_name)
-    then = {} if copy is None else dict(copy.evidence)
-    return bool(then) and all(then.values()) and look_at_copy(gold) == "changed"
+    return bool(_proof(gold)) and look_at_copy(gold) == "changed"
 
 
 def look_at_copy(gold: Gold) -> Look:
@@ -43,10 +40,7 @@ def look_at_copy(gold: Gold) -> Look:
 
     :raises BadSignature: a manifest is not what was signed.
     """
-    with gold.site.catalog.read() as tx:
-        copy = copies.find(tx, gold.image, gold.number, gold.host_name)
-    then = {} if copy is None else dict(copy.evidence)
-    if then and all(then.values()) and evidence_of(gold.host, gold.disks) == then:
+    if (proof := _proof(gold)) and evidence_of(gold.host, gold.disks) == proof:
         return "same"
     looks: set[Look] = {"same"}
     with gold.open() as opened:
@@ -57,16 +51,24 @@ def look_at_copy(gold: Gold) -> Look:
     return max(looks, key=("same", "copied", "changed").index)
 
 
+def _proof(gold: Gold) -> dict[str, str]:
+    """What the host proved of each disk when it was published; nothing, where it does not prove all of them."""
+    with gold.site.catalog.read() as tx:
+        copy = copies.find(tx, gold.image, gold.number, gold.host_name)
+    proof = {} if copy is None else dict(copy.evidence)
+    return proof if all(proof.values()) else {}
+
+
 def _look(known: Manifest, now: Manifest) -> Look:
     if len(known) != len(now):
         return "changed"
     looks: Look = "same"
     for old, new in zip(known.rows(), now.rows(), strict=True):
         was, there = Entry._make(old), Entry._make(new)
-        same = was._replace(mtime=0, content=b"", inode=0, ctime=0) == there._replace(
-            mtime=0, content=b"", inode=0, ctime=0
-        )
-        if not same or (was.kind != "f" and was.content != there.content):
+        alike = there._replace(mtime=was.mtime, inode=was.inode, ctime=was.ctime)
+        if was.kind == "f":
+            alike = alike._replace(content=was.content)
+        if was != alike:
             return "changed"
         if was.mtime == there.mtime or was.kind == "d":
             continue

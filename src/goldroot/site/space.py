@@ -135,8 +135,8 @@ def _make_again(place: str) -> None:
     for size in range(SIZE, LEAST - 1, -LEAST):
         with suppress(OSError):
             if has_room(place, size):
-                return _make(os.path.join(place, NAME), size)
-    return None
+                _make(os.path.join(place, NAME), size)
+                return
 
 
 def _size(file: str) -> int:

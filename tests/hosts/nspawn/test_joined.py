@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pytest
 
 from goldroot.errors import Refused
 from goldroot.hosts import Network, Port
+from support.bridges import new_bridge
 from support.busybox import INIT
 from support.hosts import Lab, applied, found, need_programs, nspawn_host, prepare
 from support.nspawn_server import add_server
@@ -38,17 +38,8 @@ def served(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 def bridge() -> Iterator[str]:
-    """A bridge of this machine with an address, which goes at the end."""
-    name = f"grt{os.getpid()}"
-    done = subprocess.run(["ip", "link", "add", "name", name, "type", "bridge"], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("this kernel makes no bridges here")
-    try:
-        subprocess.run(["ip", "address", "add", "198.51.100.1/24", "dev", name], check=True)
-        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+    with new_bridge(taps=False) as name:
         yield name
-    finally:
-        subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 def with_network(lab: Lab, network: Network) -> None:
