@@ -91,10 +91,17 @@ def takes_content(axis: str, own: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's answer to a conflict: ``take`` is one of its answers, or ``content`` with bytes of their own."""
+    """A person's answer to a conflict: ``take`` is one of its answers, or ``content`` with bytes of their own.
+
+    ``server`` is what a person calls the answer ``clone``: both are taken.  An answer that a question does not have answers
+    nothing: the conflict stays open.
+    """
 
     take: str
     content: bytes | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "take", answer_given(self.take))
 
 
 Decisions = Mapping[str, Decision]  #: conflict key -> decision
@@ -168,13 +175,13 @@ def load_decisions(file: str) -> dict[str, Decision]:
 
 def _decision(file: str, where: str, key: str, answer: Any) -> Decision:
     if isinstance(answer, str):
-        return Decision(answer_given(answer))
+        return Decision(answer)
     if not isinstance(answer, dict) or not isinstance(answer.get("take"), str):
         raise BadInput(
             f'{file}: the answer to {key[:12]}... needs a "take"', todo='Write {"take": "server"} or "gold".'
         )
     if answer["take"] != CONTENT:
-        return Decision(answer_given(answer["take"]))
+        return Decision(answer["take"])
     return Decision(CONTENT, _content(file, where, key, answer))
 
 

@@ -129,6 +129,13 @@ def test_decisions_are_by_key(trees: goldroot.Trees, tmp_path: Path) -> None:
     assert (tmp_path / "out/motd").read_bytes() == b"mine\n"
 
 
+@pytest.mark.parametrize("word", ["server", "clone"])
+def test_the_servers_side_is_an_answer_by_either_word(trees: goldroot.Trees, word: str) -> None:
+    issue, motd = goldroot.plan_trees(trees).conflicts
+    plan = goldroot.plan_trees(trees, decisions={issue.key: goldroot.Decision(word)})
+    assert [one.path for one in plan.conflicts] == [motd.path]
+
+
 def test_a_policy_decides(trees: goldroot.Trees, tmp_path: Path) -> None:
     policy = goldroot.Policy.parse(b"[[rule]]\npath = '/etc/motd'\nclass = 'gold'\n", "mine")
     record = goldroot.merge_trees(trees, tmp_path / "out", policy)
