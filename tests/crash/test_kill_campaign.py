@@ -40,9 +40,10 @@ ELSEWHERE = (
     "adopt.",  # tests/fleet/test_adopt_kills.py
     "replicate-",  # tests/fleet/test_two_hosts.py
     "update.identity-made",  # tests/fleet/test_first_identity.py
+    "catalog.", "restore.",  # tests/cli/test_doctor.py, tests/cli/test_backup.py
     # Around the power, tests/fleet/test_power_kills.py: servers do not run here.
     "reconcile.started", "reconcile.settled", "{task.update.kind}.start", "{task.update.kind}.stopping",
-    "{update.kind}.returning",
+    "{update.kind}.returning", "{last.kind}.first-start",
 )  # fmt: skip
 #: A kill in so many is followed by a second one, of the command that was to finish the work.
 TWICE = 3

@@ -30,8 +30,9 @@ def look(root: str, clone: str) -> dict[str, Any]:
     """A site after whatever happened to it.
 
     ``problems``: what must hold at every moment and does not. ``tree``: the clone's live disks and what its links show,
-    ``None`` where it has no machine. ``disks``: every disk's content by its id. ``facts``: what the catalog and the
-    directories say; these need to be right only when a command has ended.
+    ``None`` where it has no machine that can be started: one is defined before its disks are made, and goes after them.
+    ``disks``: every disk's content by its id. ``facts``: what the catalog and the directories say; these need to be right only
+    when a command has ended.
     """
     problems = list(_database_problems(root))
     site = Site.open(root)
@@ -84,9 +85,10 @@ def _live(site: Site, clone: str) -> dict[str, str] | None:
     """As :func:`support.fleet.dump`, and the links besides."""
     with site.catalog.read() as tx:
         name = entries.of_clone(tx, clone)
-    machine = next((one for one in former(site).machines() if one.name == name), None)
-    if machine is None:
+    entry = site.host.find(name) if name else None
+    if entry is None or not entry.startable:
         return None
+    machine = former(site).get(name)
     found = {f"{a} links": f"{k.owner} {k.address}" for a, k in machine.links.items() if a.startswith("1")}
     for address in machine.addresses():
         if address.startswith("1"):
