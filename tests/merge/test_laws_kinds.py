@@ -191,8 +191,11 @@ def test_every_question_can_be_answered_and_the_answer_holds(tables: list[Tree],
 
 
 def removed(one: Tree, server: Tree, file: str) -> set[str]:
-    lines = [set(str(table.get(file, "")).splitlines()) for table in (one, server)]
-    return lines[0] - lines[1] if file in one and file in server else set()
+    """Lines of entries that the server does not have; one that it only changed is not removed."""
+    if file not in one or file not in server:
+        return set()
+    there = {line.split()[0] for line in str(server[file]).splitlines()}
+    return {line for line in str(one[file]).splitlines() if line.split()[0] not in there}
 
 
 @quick

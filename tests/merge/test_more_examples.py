@@ -16,7 +16,7 @@ LAWS = (
     "test_laws_kinds.py",
     "../accounts/test_laws.py",
     "../tree/test_tree_laws.py",
-    "../hosts/test_changes.py",
+    "../hosts/test_sets.py",
     "../zvm/smapi/test_smapi_properties.py",
     "../zvm/directory/test_edit_directory.py",
 )

@@ -172,6 +172,6 @@ def test_what_goes_wrong_comes_out_of_dbos_as_it_does_without_stand_ins() -> Non
     }
     assert told["lean"].stdout == told["whole"].stdout
     assert "a step that fails OSError [Errno 5] the disk" in told["lean"].stdout
-    assert "locked Failed" in told["lean"].stdout and "damaged Damaged" in told["lean"].stdout
+    assert "locked Failed" in told["lean"].stdout and "damaged DatabaseDamaged" in told["lean"].stdout
     assert told["lean"].stderr.split() == ["loaded", "0"]
     assert told["whole"].stderr.split() == ["loaded", str(len(NOT_ON_SQLITE))]
