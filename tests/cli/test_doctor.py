@@ -441,3 +441,29 @@ def test_an_update_that_was_killed_is_given_up_and_the_server_stays(
     repaired(capsys)
     assert dump(moved, "web2") == before
     assert said(capsys, "update", "run", "web2")[0] == 0
+
+
+@pytest.mark.parametrize("how", ["other", "missing"])
+@pytest.mark.parametrize(
+    ("paper", "kind"),
+    [("accounts.json", "gold-papers"), ("packages.json", "gold-papers"), ("1B5.manifest", "gold-unsigned")],
+)
+def test_what_stops_the_next_publish_is_found_by_who_looks_for_it(
+    paper: str, kind: str, how: str, moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error of the publish, `gold verify` and the doctor are of one mind about what stands beside a record."""
+    file = Path(moved.image_path(IMAGE, "gold", "2", paper))
+    if how == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(b"[0]\n")
+    assert kinds(capsys) == [kind]
+    for words in (("gold", "verify", IMAGE, "2"), ("gold", "diff", IMAGE, "1", "2")):
+        code, out = said(capsys, *words)
+        if words[1] == "verify" or paper != "accounts.json":
+            assert (
+                code == 4 and "is not what was signed" in out and str(file.parent) in out and "goldroot restore" in out
+            )
+    code, out = said(capsys, "gold", "publish", IMAGE, "--untested", "--unchanged")
+    if paper == "accounts.json":
+        assert code == 4 and "is not what was signed" in out

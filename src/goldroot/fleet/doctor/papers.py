@@ -14,7 +14,7 @@ from goldroot.errors import Damaged, GoldrootError, NotFound
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import Seen
 from goldroot.fleet.update import open_update
-from goldroot.image import look_at_copy, open_version, read_gold_record
+from goldroot.image import Gold, look_at_copy, open_version, read_gold_record
 from goldroot.site import Site
 
 JOURNAL = "workflow.sqlite"
@@ -88,11 +88,13 @@ def look_at_papers(seen: Seen) -> Iterator[Finding]:
         what = f"gold {copy.version} of {copy.image}"
         try:
             read_gold_record(site, copy.image, copy.version)
-            look = look_at_copy(open_version(site, copy.image, copy.version, copy.host))
+            gold = open_version(site, copy.image, copy.version, copy.host)
+            look = look_at_copy(gold)
         except GoldrootError as error:
             yield Finding("gold-unsigned", copy.image, f"{what}: {error.brief}", copy.host,
                           command="put images/ back from a backup (goldroot restore)")  # fmt: skip
             continue
+        yield from _beside(gold)
         if look == "copied":
             yield Finding(
                 "gold-copied", copy.image, f"the disks of {what} on host {copy.host} were copied or put back since they were "
@@ -105,6 +107,16 @@ def look_at_papers(seen: Seen) -> Iterator[Finding]:
                 command=f"goldroot gold verify {copy.image} {copy.version}",
             )  # fmt: skip
     yield from _records(seen)
+
+
+def _beside(gold: Gold) -> Iterator[Finding]:
+    try:
+        gold.check_beside()
+    except GoldrootError as error:
+        yield Finding(
+            "gold-papers", gold.image, f"gold {gold.number} of {gold.image}: {error.brief}", gold.host_name,
+            command="put images/ back from a backup (goldroot restore)", image=gold.image, version=gold.number,
+        )  # fmt: skip
 
 
 def _records(seen: Seen) -> Iterator[Finding]:
