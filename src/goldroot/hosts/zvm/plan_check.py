@@ -52,7 +52,7 @@ def as_file(plan: Plan) -> dict[str, Any]:
     }
 
 
-def from_file(text: str) -> tuple[str, dict[str, str]]:
+def from_file(text: str | bytes) -> tuple[str, dict[str, str]]:
     """User ID and what has to stand there, of a plan's file.
 
     :raises BadInput: it is not one.
@@ -62,7 +62,7 @@ def from_file(text: str) -> tuple[str, dict[str, str]]:
         if data["form"] != FORM:
             raise ValueError
         return str(data["user"]), {str(address): str(what) for address, what in data["after"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(
             "this is not the file of a plan", todo="Make one: goldroot zvm plan ... --json > plan.json"
         ) from error
