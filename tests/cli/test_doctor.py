@@ -467,3 +467,18 @@ def test_what_stops_the_next_publish_is_found_by_who_looks_for_it(
     code, out = said(capsys, "gold", "publish", IMAGE, "--untested", "--unchanged")
     if paper == "accounts.json":
         assert code == 4 and "is not what was signed" in out
+
+
+@pytest.mark.parametrize(
+    "file", ["store/entries/WEB2.json", "store/labels/web2-1B5-*.json", "records/web1/*/record.json"]
+)
+def test_a_file_that_is_nested_without_end_is_damaged_as_any_other(
+    file: str, moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parser of JSON gives up on it with an error of its own, which is no ValueError."""
+    next(Path(moved.root).glob(file)).write_text("[" * 100_000)
+    (kind,) = kinds(capsys)
+    assert kind in ("entry-damaged", "disk-foreign", "record-damaged")
+    assert said(capsys, "linked")[0] == (4 if kind == "entry-damaged" else 0)
+    other = "web2" if kind == "record-damaged" else "web1"
+    assert said(capsys, "update", "plan", other)[0] in (0, 1), "the others go on"

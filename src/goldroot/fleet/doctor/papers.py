@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from goldroot.catalog import is_there, open_catalog
 from goldroot.errors import Damaged, GoldrootError, NotFound
+from goldroot.files import json_of
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import Seen
 from goldroot.fleet.update import open_update
@@ -127,7 +127,7 @@ def _records(seen: Seen) -> Iterator[Finding]:
             file = open_update.record_file(seen.site, clone, one.work)
             try:
                 with open(file, "rb") as stream:
-                    good = isinstance(json.load(stream), dict)
+                    good = isinstance(json_of(stream.read()), dict)
             except FileNotFoundError:
                 continue
             except (ValueError, OSError):
