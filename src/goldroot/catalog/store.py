@@ -226,7 +226,7 @@ def open_catalog(where: str | os.PathLike[str], *, create: bool = False) -> Cata
 
 
 def _file_of(engine: Engine) -> tuple[int, int] | None:
-    """Which file stands where a catalog in SQLite was opened; ``None``: none, or it is no file.
+    """Which file stands where a catalog in SQLite was opened; ``None``: none, or it is not in a file.
 
     A restore puts another one in its place.  Who has the former one open could go on writing to it, and nobody would read that.
     """
