@@ -62,6 +62,11 @@ def test_every_key_is_found_where_it_was_put(items: list[tuple[str, str]]) -> No
         ("a = 1\na = 2\n", 2, "a key stands twice"),
         ("a = 1\nb = \n", 2, "invalid value"),
         ("a = [1,\n\n", 1, "not valid TOML"),
+        # Nothing that a text here is handed to takes a NUL: commands, paths, names of groups.
+        ('a = 1\nb = "x\\u0000"\n', 2, r"a text with \\u0000 in it: 'b'"),
+        ('[images.a]\nchecks = ["x",\n"y\\u0000"]\n', 3, "'images.a.checks.1'"),
+        ('[a]\n"b\\u0000" = 1\n', 2, r"a text with \\u0000"),
+        ('[[disk]]\nname = "x"\n[[disk]]\nat = {is = "\\u0000"}\n', 4, "'disk.1.at.is'"),
     ],
 )
 def test_a_mistake_has_its_line(text: str, line: int, said: str) -> None:

@@ -17,7 +17,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -185,6 +185,19 @@ def read_given(path: AnyPath, most: int = -1) -> bytes:
     """The bytes (``most`` of them at the most) of a file that a person names; errors as of :func:`open_given`."""
     with open_given(path) as file:
         return file.read(most)
+
+
+def json_of(content: bytes | str) -> Any:
+    """What a text of JSON says.
+
+    :raises ValueError: it is none, or is nested so deeply that nothing of goldroot wrote it.
+    """
+    import json
+
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def write_whole(

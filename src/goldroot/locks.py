@@ -175,7 +175,7 @@ def _sign(handle: int, command: str) -> None:
 def _read(handle: int) -> HeldBy | None:
     """Who signed; ``None`` in the moment between the lock and the signature."""
     try:
-        held = json.loads(os.pread(handle, 65536, 0))
+        held = files.json_of(os.pread(handle, 65536, 0))
         return HeldBy(int(held["pid"]), str(held["command"]), str(held["since"]))
     except (ValueError, KeyError, TypeError):
         return None

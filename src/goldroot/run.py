@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
+import termios
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from goldroot.errors import MissingProgram, ProgramFailed
+from goldroot.errors import MissingProgram, ProgramFailed, UsageError
 
 #: Where a missing program is found, for the error message.
 PACKAGES = {
@@ -249,8 +252,13 @@ def _ended(child: subprocess.Popen[bytes], *, kill: bool) -> int:
     """The status of a program whose output nobody reads any more; one that goes on all the same is killed."""
     assert child.stdout is not None
     child.stdout.close()
+    return _waited_for(child) if kill else child.wait()
+
+
+def _waited_for(child: subprocess.Popen[bytes]) -> int:
+    """The status of a program that should end now; it is killed where it does not."""
     try:
-        return child.wait(timeout=_LAST_WORDS if kill else None)
+        return child.wait(timeout=_LAST_WORDS)
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
@@ -272,15 +280,77 @@ def lend_terminal(
     :returns: its exit status.
     :raises MissingProgram: the program is not installed.
     :raises ProgramFailed: it ended with a status that is not in ``ok``.
+    :raises KeyboardInterrupt: Ctrl-C ended it.
     """
     name, argv = _found(args)
+    with _lent_terminal() as put_back:
+        try:
+            child = subprocess.Popen(
+                argv, stdin=None if stdin is None else subprocess.PIPE, env=environment(env), pass_fds=pass_fds
+            )
+        except OSError as error:
+            raise _not_started(name, error) from error
+        try:
+            child.communicate(stdin)
+        except BaseException:
+            child.terminate()  # an editor saves what it can, and leaves the screen as it was
+            _waited_for(child)
+            raise
+        if child.returncode < 0:
+            put_back()
+    if child.returncode == -signal.SIGINT:
+        raise KeyboardInterrupt
+    if ok is not None and child.returncode not in ok:
+        raise ProgramFailed(f"{name} ended with status {child.returncode}", status=child.returncode)
+    return child.returncode
+
+
+def persons_program(variables: Sequence[str], usual: str) -> list[str]:
+    """The words of a program that a person has chosen: of the first variable of the environment that says one.
+
+    :param usual: the program where none does.
+    :raises UsageError: a variable cannot be read as the words of a command.
+    """
+    for name in variables:
+        try:
+            words = shlex.split(os.environ.get(name, ""))
+        except ValueError as error:
+            raise UsageError(
+                f"${name} is not a command: {str(error).lower()}",
+                todo=f"Write it as in a shell, for instance: export {name}={usual}",
+            ) from None
+        if words:
+            return words
+    return [usual]
+
+
+@contextmanager
+def _lent_terminal() -> Iterator[Callable[[], None]]:
+    """While another program has the terminal, Ctrl-C is for that one, which may have a use of its own for it (less, ed).
+
+    It reaches all of the terminal's processes, and whoever ended for it would pull the terminal away below the other.
+
+    :returns: what puts the terminal's settings back, after a program that was killed; done too where the block fails.
+    """
+
+    def put_back() -> None:
+        with suppress(OSError, termios.error):  # the terminal was closed
+            if before is not None and os.tcgetpgrp(0) == os.getpgrp():
+                termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+    before = termios.tcgetattr(0) if os.isatty(0) else None
+    heard = signal.getsignal(signal.SIGINT)
+    is_ours = threading.current_thread() is threading.main_thread() and heard not in (signal.SIG_IGN, None)
+    if is_ours:
+        signal.signal(signal.SIGINT, lambda *_: None)  # what is ignored, a child would ignore as well
     try:
-        status = subprocess.run(argv, input=stdin, env=environment(env), pass_fds=pass_fds, check=False).returncode
-    except OSError as error:
-        raise _not_started(name, error) from error
-    if ok is not None and status not in ok:
-        raise ProgramFailed(f"{name} ended with status {status}", status=status)
-    return status
+        yield put_back
+    except BaseException:
+        put_back()
+        raise
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, heard)
 
 
 def _found(args: Sequence[str | bytes]) -> tuple[str, list[str | bytes]]:

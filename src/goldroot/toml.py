@@ -38,11 +38,11 @@ def load(
 
     :param file: the text's name for messages.
     :param brief: what to say of a text that is not TOML; ``todo``: what to do about it.
-    :raises BadPolicy: with the line of the mistake.
+    :raises BadPolicy: with the line of the mistake; a text with a NUL in it is one.
     :raises RecursionError: the text is nested too deeply.
     """
     try:
-        return tomllib.loads(text), lines(text)
+        document, found = tomllib.loads(text), lines(text)
     except tomllib.TOMLDecodeError as error:
         told = _TOLD_PLACE.search(str(error))
         line = int(told[1]) if told and told[1] else text.rstrip().count("\n") + 1
@@ -50,6 +50,27 @@ def load(
         if "overwrite a value" in words:
             words = "a key stands twice, or again with another meaning"
         raise BadPolicy(f"{brief}: {words[:1].lower()}{words[1:]}", file=file, line=line, todo=todo) from None
+    # Paths, commands and the names of users and groups end at one, for the kernel as for the C library.
+    for place in _with_nul(document, ()):
+        at = next((found[place[:end]] for end in range(len(place), 0, -1) if place[:end] in found), None)
+        raise BadPolicy(
+            f"a text with \\u0000 in it: {'.'.join(map(str, place))!r}", file=file, line=at, todo="Write it without."
+        )
+    return document, found
+
+
+def _with_nul(value: Any, place: Place) -> Iterator[Place]:
+    """The places of keys and texts that have a NUL in them."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if "\0" in name:
+                yield (*place, name)
+            yield from _with_nul(inner, (*place, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _with_nul(inner, (*place, number))
+    elif isinstance(value, str) and "\0" in value:
+        yield place
 
 
 def parse(text: str, file: str) -> Table:

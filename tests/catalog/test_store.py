@@ -230,6 +230,21 @@ def test_one_writer_at_a_time_and_the_second_is_told(
             assert images.every(picture) == []  # readers do not wait, and see what was there before
 
 
+def test_what_would_go_into_a_catalog_that_was_exchanged_is_an_error(catalog: Catalog, path: Path) -> None:
+    """As by a restore.  The file that is open lives on without a name, and who wrote to it was told that it is done."""
+    with catalog.begin() as tx:
+        images.create(tx, "s10", "readonly-root", {})
+    for beside in ("", "-wal", "-shm"):
+        os.rename(f"{path}{beside}", f"{path}.aside{beside}")
+    with pytest.raises(Busy, match="another catalog was put in place"), catalog.begin() as tx:
+        images.create(tx, "s11", "readonly-root", {})
+    open_catalog(path, create=True).close()
+    with pytest.raises(Busy, match="another catalog was put in place"), catalog.begin() as tx:
+        images.create(tx, "s11", "readonly-root", {})
+    with catalog.read() as tx:
+        assert [one.name for one in images.every(tx)] == ["s10"]
+
+
 def test_a_read_transaction_does_not_write(catalog: Catalog) -> None:
     with catalog.read() as tx, pytest.raises(AssertionError, match="read transaction"):
         images.create(tx, "s10", "readonly-root", {})

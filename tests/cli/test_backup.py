@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,9 @@ import pytest
 from goldroot.catalog import clones
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
-from goldroot.errors import BadInput
+from goldroot.errors import BadInput, Busy
+from goldroot.fleet.restoring import _Restoring
+from goldroot.locks import lock, lock_file
 from goldroot.site import Site, read_backup
 from goldroot.site.backup_file import HEAD, MANIFEST
 from support.commands import data, said
@@ -405,3 +407,55 @@ def test_every_part_of_a_backup_is_refused(kept: Path) -> None:
         file.write_bytes(content[:size])
         with pytest.raises(BadInput):
             read_backup(str(file))
+
+
+# -- beside commands
+
+
+def test_a_command_that_began_while_a_backup_was_read_keeps_its_catalog(
+    moved: Site, kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = ExitStack()
+    records = _Restoring._records
+    place = lock_file(moved.path("locks"), "clone-web1")
+
+    def begins(self: _Restoring) -> None:
+        records(self)
+        held.enter_context(lock(place, 0.0, "goldroot update run web1"))
+
+    monkeypatch.setattr(_Restoring, "_records", begins)
+    before = os.stat(moved.catalog_file).st_ino
+    with held:
+        code, out = said(capsys, "restore", str(kept))
+        assert code == 5 and "goldroot update run web1" in out
+        assert os.stat(moved.catalog_file).st_ino == before
+    monkeypatch.setattr(_Restoring, "_records", records)
+    assert said(capsys, "restore", str(kept))[0] == 0
+
+
+def test_no_command_begins_beside_a_restore(
+    moved: Site, kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    records = _Restoring._records
+
+    def begins(self: _Restoring) -> None:
+        told.append(said(capsys, "clone", "delete", "web2"))
+        records(self)
+
+    monkeypatch.setattr(_Restoring, "_records", begins)
+    assert said(capsys, "restore", str(kept))[0] == 0
+    ((code, out),) = told
+    assert code == 5 and "goldroot restore" in out
+    assert data(capsys, "clone", "show", "web2")["clone"] == "web2"
+
+
+def test_what_is_decided_below_a_restore_is_not_said_to_be_kept(
+    moved: Site, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A review stays open for hours, and holds no lock meanwhile."""
+    with moved.catalog.read() as tx:
+        assert clones.get(tx, "web1").version == 2
+    assert said(capsys, "restore", str(kept))[0] == 0
+    with pytest.raises(Busy, match="another catalog"), moved.catalog.begin() as tx:
+        tx.event("clone-moved", "clone:web1")

@@ -441,3 +441,44 @@ def test_an_update_that_was_killed_is_given_up_and_the_server_stays(
     repaired(capsys)
     assert dump(moved, "web2") == before
     assert said(capsys, "update", "run", "web2")[0] == 0
+
+
+@pytest.mark.parametrize("how", ["other", "missing"])
+@pytest.mark.parametrize(
+    ("paper", "kind"),
+    [("accounts.json", "gold-papers"), ("packages.json", "gold-papers"), ("1B5.manifest", "gold-unsigned")],
+)
+def test_what_stops_the_next_publish_is_found_by_who_looks_for_it(
+    paper: str, kind: str, how: str, moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error of the publish, `gold verify` and the doctor are of one mind about what stands beside a record."""
+    file = Path(moved.image_path(IMAGE, "gold", "2", paper))
+    if how == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(b"[0]\n")
+    assert kinds(capsys) == [kind]
+    for words in (("gold", "verify", IMAGE, "2"), ("gold", "diff", IMAGE, "1", "2")):
+        code, out = said(capsys, *words)
+        if words[1] == "verify" or paper != "accounts.json":
+            assert (
+                code == 4 and "is not what was signed" in out and str(file.parent) in out and "goldroot restore" in out
+            )
+    code, out = said(capsys, "gold", "publish", IMAGE, "--untested", "--unchanged")
+    if paper == "accounts.json":
+        assert code == 4 and "is not what was signed" in out
+
+
+@pytest.mark.parametrize(
+    "file", ["store/entries/WEB2.json", "store/labels/web2-1B5-*.json", "records/web1/*/record.json"]
+)
+def test_a_file_that_is_nested_without_end_is_damaged_as_any_other(
+    file: str, moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parser of JSON gives up on it with an error of its own, which is no ValueError."""
+    next(Path(moved.root).glob(file)).write_text("[" * 100_000)
+    (kind,) = kinds(capsys)
+    assert kind in ("entry-damaged", "disk-foreign", "record-damaged")
+    assert said(capsys, "linked")[0] == (4 if kind == "entry-damaged" else 0)
+    other = "web2" if kind == "record-damaged" else "web1"
+    assert said(capsys, "update", "plan", other)[0] in (0, 1), "the others go on"

@@ -148,3 +148,17 @@ def test_a_path_inside_a_system_may_have_any_bytes(fleet: Site, capsys: pytest.C
     Path(etc, "etc", NOT_UTF8).write_text("")
     code, out = said(capsys, "clone", "diff", "web1", f"/etc/{NOT_UTF8}")
     assert code == 1 and "/etc/w\\xff" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("maintain", "run", IMAGE), ("clone", "enter", "web1"), ("machine", "run", "web1"), ("fallback", "mount", "web1")],
+    ids=" ".join,
+)
+def test_a_command_without_a_name_is_refused_before_anything_is_entered(
+    words: tuple[str, ...], fleet: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of ``"$editor" FILE`` where the variable is empty: its own end would say nothing."""
+    for dashes in ((), ("--",)):
+        code, out = said(capsys, *words, *dashes, "", "x")
+        assert code == 2 and "the name of the program to run is empty" in out

@@ -47,6 +47,8 @@ def test_an_answer_from_a_fifo_is_an_error(fleet: Site, fifo: Path, capsys: pyte
     "words",
     [
         ("policy", "check", "FIFO"),
+        ("zvm", "plan", "check", "FIFO"),
+        ("zvm", "simulate", "--directory", "FIFO"),
         ("policy", "explain", "/etc/motd", "--policy", "FIFO"),
         ("merge", "--base", "DIR", "--gold", "DIR", "--clone", "DIR", "--decisions", "FIFO", "--plan"),
         ("image", "import", "other", "--from", "FIFO"),

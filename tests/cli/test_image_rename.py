@@ -260,3 +260,14 @@ def test_a_backup_keeps_the_former_names(moved: Site, capsys: pytest.CaptureFixt
     assert said(capsys, "gold", "verify", "big", "1")[0] != 0
     assert said(capsys, "restore", str(tmp_path / "b.tar"))[0] == 0
     whole(moved, capsys, "big")
+
+
+@pytest.mark.parametrize("content", ["", "x", "[]", '{"from": "small"}', "[" * 100_000])
+def test_a_renaming_that_cannot_be_read_is_told(content: str, moved: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(moved.path("images", ".renaming")).write_text(content)
+    for words in (("doctor",), ("update", "plan", "web1"), ("image", "rename", IMAGE, "other")):
+        code, out = said(capsys, *words)
+        assert (
+            code == 4 and "does not say which image is being renamed" in out and "goldroot image rename OLD NEW" in out
+        )
+    assert said(capsys, "status")[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,55 @@ def test_an_editor_has_the_terminal_and_is_opened_again_where_markers_are_left(w
         assert person.ends() == 1
     assert "FOUR = 44" in own(waiting, "/etc/app.conf"), "the second edit went on with the first"
     assert "<<<" not in own(waiting, "/etc/app.conf")
+
+
+#: As less does it: keys come from the terminal, without echo, and Ctrl-C is one that it has a use for.
+LESS = """
+import os, signal, sys, termios, tty
+sys.stdin.read()
+terminal = os.open("/dev/tty", os.O_RDWR)
+before = termios.tcgetattr(terminal)
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"HEARD"))
+tty.setcbreak(terminal)
+os.write(1, b"PAGED")
+while os.read(terminal, 1) != b"q":
+    pass
+termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_pager_is_the_pagers(waiting: Site, tmp_path: Path) -> None:
+    """less goes back to its prompt.  Who ended for it would leave the terminal as less had it, without echo."""
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!{sys.executable}\n{LESS}")
+    pager.chmod(0o755)
+    on_clone(waiting, "web1", {"etc/plain.conf": "".join(f"mine {number}\n" for number in range(80))})
+    with Person("review", "next", "web1", env={"PAGER": str(pager)}) as person:
+        person.answers("Which one?", "j")
+        person.answers("Which one?", "j")
+        person.answers("PAGED", "\x03")
+        person.answers("HEARD", "q")
+        person.answers("(3/3) Which one?", "\x03")
+        assert person.ends() == 130, "goldroot's own again"
+        assert person.has_echo()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["kill -9 $$", "kill -TERM $PPID; sleep 60"], ids=["the pager", "goldroot"])
+def test_the_terminal_is_as_it_was_after_a_pager_that_was_killed(waiting: Site, tmp_path: Path, by: str) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > /dev/null\nstty -echo -icanon < /dev/tty\necho PAGED\n{by}\n")
+    pager.chmod(0o755)
+    on_clone(waiting, "web1", {"etc/plain.conf": "".join(f"mine {number}\n" for number in range(80))})
+    with Person("review", "next", "web1", env={"PAGER": str(pager)}) as person:
+        person.answers("Which one?", "j")
+        person.answers("Which one?", "j")
+        person.sees("PAGED")
+        if "PPID" not in by:
+            person.answers("(3/3) Which one?", "q")
+        assert person.ends() == (143 if "PPID" in by else 1)
+        assert person.has_echo()
 
 
 # -- without
@@ -324,3 +374,26 @@ def test_the_end_of_the_input_counts_also_where_it_came_before_the_question(wait
         person.types("\x04")  # the terminal still waits for whole lines
         person.sees("Which one?")
         assert person.ends() == 1
+
+
+def test_an_editor_that_cannot_be_read_as_words_is_told(
+    waiting: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", " ")  # says nothing
+    monkeypatch.setenv("EDITOR", "sed -i 's/four")
+    code, out = said(capsys, "review", "edit", "web1", "/etc/plain.conf")
+    assert code == 2 and "$EDITOR is not a command: no closing quotation" in out
+    monkeypatch.setattr(keys, "put", lambda *words, **_: None)
+    monkeypatch.setenv("PAGER", "less '")
+    keys.page([("", f"line {number}") for number in range(200)])  # shown without it
+
+
+def test_what_an_editor_saved_in_a_new_file_before_it_failed_is_kept(
+    waiting: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many editors save by a new file and a rename, which takes the place of the link to what is kept."""
+    monkeypatch.setenv("VISUAL", 'sh -c \'sed s/mine/OURS/ "$0" > "$0.new"; mv "$0.new" "$0"; exit 3\'')
+    code, out = said(capsys, "review", "edit", "web1", "/etc/plain.conf")
+    assert code == 4 and "What you wrote is kept: " in out
+    kept = out.split("What you wrote is kept: ")[1].splitlines()[0]
+    assert "OURS" in Path(kept).read_text()

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -72,6 +73,11 @@ class Person:
             pass
         return self.command.wait(HANGS)
 
+    def has_echo(self) -> bool:
+        """Whether the terminal shows what is typed, line by line, as a shell wants to find it."""
+        wanted = termios.ECHO | termios.ICANON
+        return termios.tcgetattr(self._master)[3] & wanted == wanted
+
     def kill(self) -> None:
         """The command is killed."""
         self.command.send_signal(signal.SIGKILL)
@@ -93,6 +99,5 @@ def set_size(terminal: int, lines: int, columns: int) -> None:
     """Give a terminal a size."""
     import fcntl
     import struct
-    import termios
 
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

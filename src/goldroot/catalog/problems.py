@@ -73,6 +73,15 @@ def no_space(where: str) -> NoSpace:
     )
 
 
+def exchanged(where: str) -> Busy:
+    """The error for who still has the former catalog open, after a restore or a repair."""
+    return Busy(
+        f"another catalog was put in place of {where} while this command ran",
+        meaning="A goldroot restore or doctor --repair did that. What was done on the hosts stands, and this was not noted.",
+        todo="Run the command again.",
+    )
+
+
 def damaged_catalog(where: str, said: str) -> DatabaseDamaged:
     """The error for a catalog whose file was damaged: a disk that lost a block, a copy that was cut off, a bit that flipped."""
     return DatabaseDamaged(

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from goldroot import files
-from goldroot.catalog.problems import as_error, damaged_catalog, no_space
+from goldroot.catalog.problems import as_error, damaged_catalog, exchanged, no_space
 from goldroot.catalog.schema import REVISIONS, events
 from goldroot.errors import BadInput, NoSpace, NotFound, UsageError, did_you_mean
 from goldroot.files import has_room
@@ -138,16 +138,20 @@ class Catalog:
         self._writer = engine.execution_options(goldroot_writes=True)
         self._full = full
         self._wrote = False
+        self._file = _file_of(engine)
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:
         """A transaction that writes: committed at the end of the block, undone when an exception leaves it.
 
-        :raises Busy: another command held the catalog for longer than :data:`WAIT` seconds.
+        :raises Busy: another command held the catalog for longer than :data:`WAIT` seconds, or another catalog stands in its
+            place now.
         :raises NoSpace: there was no room for the files of a writer when it was opened.
         """
         self.check_writable()
         with self._translated(), self._writer.begin() as connection:
+            if _file_of(self._engine) != self._file:
+                raise exchanged(repr(self._engine.url.database))
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
             yield Tx(connection, writes=True)
@@ -221,6 +225,19 @@ def open_catalog(where: str | os.PathLike[str], *, create: bool = False) -> Cata
         raise
 
 
+def _file_of(engine: Engine) -> tuple[int, int] | None:
+    """Which file stands where a catalog in SQLite was opened; ``None``: none, or it is not in a file.
+
+    A restore puts another one in its place.  Who has the former one open could go on writing to it, and nobody would read that.
+    """
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    try:
+        found = None if path is None else os.stat(path)
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
 def is_there(where: str | os.PathLike[str]) -> bool:
     """Whether there is a catalog; an empty file or database is none.  Nothing is made or changed.
 
@@ -240,9 +257,10 @@ def is_there(where: str | os.PathLike[str]) -> bool:
 def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
     if not create:
         _refuse_full(engine)
-    with Catalog(engine)._translated():
+    catalog = Catalog(engine)
+    with catalog._translated():
         _migrate(engine, create=create)
-    return Catalog(engine)
+    return catalog
 
 
 def _migrate(engine: Engine, *, create: bool) -> None:

@@ -27,4 +27,6 @@ def _without_dashes(context: click.Context, parameter: click.Parameter, words: t
     words = words[1:] if words[:1] == ("--",) else words
     if parameter.required and not words:
         raise click.MissingParameter(ctx=context, param=parameter)
+    if words[:1] == ("",):
+        raise click.BadParameter("the name of the program to run is empty", ctx=context, param=parameter)
     return words

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 from goldroot.cli.questions import Line
 from goldroot.cli.terminal import coloured, put, put_coloured, put_prompt
 from goldroot.errors import GoldrootError, UsageError
-from goldroot.run import lend_terminal
+from goldroot.run import lend_terminal, persons_program
 
 #: What less(1) does without other orders: quit where all fits on the screen, show colours, leave it on the screen.
 _LESS = "FRX"
@@ -101,11 +100,11 @@ def page(lines: Sequence[Line]) -> None:
     if len(lines) < shutil.get_terminal_size().lines - 2:
         put_coloured(lines)
         return
-    pager = shlex.split(os.environ.get("GOLDROOT_PAGER") or os.environ.get("PAGER") or "less")
     text = "".join(f"{line}\n" for line in coloured(lines)).encode("utf-8", "backslashreplace")
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "LESSCHARSET") if name in os.environ}
     sys.stdout.flush()
     try:
+        pager = persons_program(("GOLDROOT_PAGER", "PAGER"), "less")
         lend_terminal(pager, env={"LESS": os.environ.get("LESS", _LESS), **kept}, stdin=text)
     except GoldrootError as error:
         put(f"  (without a pager: {error.brief})")

@@ -11,6 +11,7 @@ from goldroot.cli.command import Group, emit, json_option, open_site, site_optio
 from goldroot.cli.terminal import put
 from goldroot.counted import counted
 from goldroot.errors import EXIT_FINDINGS, NotFound, UsageError
+from goldroot.files import read_given
 
 if TYPE_CHECKING:
     from goldroot.hosts.zvm import Around, Plan, Standing, ZvmHost
@@ -151,8 +152,7 @@ def check(file: str, **options: Any) -> int:
     """
     from goldroot.hosts.zvm import plan_differs, plan_from_file, plan_said
 
-    with open(file, encoding="utf-8") as opened:
-        user, wanted = plan_from_file(opened.read())
+    user, wanted = plan_from_file(read_given(file))
     around = _around(options)
     names = around.style.words.names
     name = names.shown(user)

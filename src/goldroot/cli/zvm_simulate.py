@@ -15,6 +15,7 @@ import click
 from goldroot.cli.command import Command, json_option
 from goldroot.cli.terminal import put, put_json
 from goldroot.errors import BadInput, UsageError
+from goldroot.files import read_given
 from goldroot.zvm.directory import files
 from goldroot.zvm.simulator import KINDS, Fault, Listening, Options, Simulator, Storage
 from goldroot.zvm.simulator.site import GROUPS, VOLUMES
@@ -28,8 +29,7 @@ LOOK = 0.5
 
 def read_limited(path: str, largest: int) -> bytes:
     """The bytes of a file; :class:`BadInput` for one that is too large."""
-    with open(path, "rb") as file:
-        data = file.read(largest + 1)
+    data = read_given(path, largest + 1)
     if len(data) > largest:
         raise BadInput(f"{path!r} is larger than {largest} bytes", todo="Give the file that was meant.")
     return data

@@ -102,7 +102,7 @@ def _read(file: str) -> dict[str, dict[str, Any]]:
     """What was noted; nothing where it was not, or cannot be read: then the command begins as if it were new."""
     try:
         with open(file, "rb") as stream:
-            before = json.loads(stream.read())["before"]
+            before = files.json_of(stream.read())["before"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return before if isinstance(before, dict) else {}

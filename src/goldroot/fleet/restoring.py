@@ -27,6 +27,7 @@ from goldroot.locks import held_by, lock, lock_file
 from goldroot.site import (
     CONFIG,
     FORMER_NAMES,
+    RESTORE,
     BackupHead,
     Config,
     Site,
@@ -83,7 +84,7 @@ def restore_backup(file: str, to: str = "", *, plan_only: bool = False) -> Resto
     made = not os.path.lexists(root)
     files.make_directory(root)
     try:
-        with lock(lock_file(os.path.join(root, "locks"), "restore"), 0.0, f"goldroot restore {file}"):
+        with lock(lock_file(os.path.join(root, "locks"), RESTORE), 0.0, f"goldroot restore {file}"):
             _sweep(root)
             with _unpacked(file, root) as unpacked:
                 return _Restoring(root, unpacked, False, file=file, made_at=head.made_at).run()
@@ -140,8 +141,9 @@ def _refuse_another(root: str, head: BackupHead) -> None:
 def _refuse_busy(root: str) -> None:
     """:raises Busy: a command works on the site."""
     place = os.path.join(root, "locks")
+    own = os.path.basename(lock_file(place, RESTORE))
     for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-        if (holder := held_by(os.path.join(place, name))) is not None:
+        if name != own and (holder := held_by(os.path.join(place, name))) is not None:
             raise Busy(
                 f"{name.removesuffix('.lock')} is in use by {holder}",
                 meaning="A catalog is not exchanged below a command. Nothing was changed.",
@@ -331,6 +333,8 @@ class _Restoring(PutBack):
             self._into_server(site, theirs)
             return
         self.has_catalog = True
+        if not self.plan:
+            _refuse_busy(self.root)  # what began before this held its lock; who begins later sees that
         journal = os.path.join(self.root, JOURNAL)
         for database in (journal, final):
             if os.path.lexists(database):

@@ -138,7 +138,7 @@ class InUse:
         except FileNotFoundError:
             return Note()
         try:
-            return Note(**json.loads(content))
+            return Note(**files.json_of(content))
         except (ValueError, TypeError):
             return Note(who=_holder(status))
 

@@ -169,7 +169,7 @@ class Labels:
 def _decode(content: bytes, path: str, id: str) -> Label:
     types = {field.name: int if field.name == "size" else str for field in fields(Label)}
     try:
-        data = json.loads(content)
+        data = files.json_of(content)
         if data.keys() != types.keys() or any(type(data[key]) is not kind for key, kind in types.items()):
             raise ValueError("keys")
         if data["id"] != id:
@@ -295,7 +295,7 @@ def decode(content: bytes, path: str, name: str) -> Entry:
     :raises Damaged: the file is cut off, was edited into something that is not an entry, or is of a newer goldroot.
     """
     try:
-        data = json.loads(content)
+        data = files.json_of(content)
         entry = _entry(data)
         if entry.name != name:
             raise ValueError(f"it names itself {entry.name!r}")

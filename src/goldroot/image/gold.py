@@ -75,9 +75,10 @@ def verify_gold(
 
     :param host: whose copy; "": of the image's home, or of another host where that has none.
     :param quick: believe the inodes: read only files whose inode, ctime, size or mtime differ from gold's manifest.
-    :raises BadSignature: the record or a manifest is not what was signed, or blocks of an image are not.
+    :raises BadSignature: the record, or what stands beside it, is not what was signed, or blocks of an image are not.
     """
     gold = open_version(site, image, number, host)
+    gold.check_beside()
     changes, entries = {}, 0
     with gold.open() as opened:
         for address in gold.addresses:

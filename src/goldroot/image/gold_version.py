@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from goldroot.accounts import AccountTables
 from goldroot.catalog import AccountKind, LocalAccount, LocalAccounts, Tx, copies, images
 from goldroot.catalog import gold as catalog_gold
-from goldroot.errors import BadSignature, GoldrootError, NewerVersion, NotFound
+from goldroot.errors import BadInput, BadSignature, GoldrootError, NewerVersion, NotFound
 from goldroot.hosts import LIVE, Host, Opened, find_entry, own_disks
 from goldroot.site import Layout, Site, former_names, parse_layout, refuse_renaming, verify_gold_document
 from goldroot.system import Package
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 SCHEMA = 2
 
 RECORD, SIGNATURE = "record.json", "record.json.sig"
+#: What is beside them, as files of JSON whose digests the record has.
+_BESIDE = ("accounts", "packages")
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,27 @@ class Gold:
             yield {address: opened[id] for address, id in ids.items()}
 
     def manifest(self, address: str) -> Manifest:
-        """What a disk holds. :raises BadSignature: the stored manifest is not the signed one."""
+        """What a disk holds. :raises BadSignature: the stored manifest is not there, or is not the signed one."""
         signed = self.record["disks"][address]["digest"]
         place = copy_directory(self.site, self.image, self.number, self.host_name)
         if not os.path.isdir(place):
             place = directory_of(self.site, self.image, self.number)
         file = os.path.join(place, f"{address}.manifest")
-        manifest = Manifest.load(file, digest=signed)
+        try:
+            manifest = Manifest.load(file, digest=signed)
+        except BadInput as error:
+            raise _changed(self, f"the manifest of {address}", error.brief) from error
         if manifest.digest() != signed:
             raise _changed(self, f"the manifest of {address}")
         return manifest
+
+    def check_beside(self) -> None:
+        """See that the accounts and packages that stand beside the record are what was signed: the next publish needs them.
+
+        :raises BadSignature: they are not.
+        """
+        for name in _BESIDE:
+            self._beside(name)
 
     @cached_property
     def accounts(self) -> AccountTables:
@@ -132,8 +145,11 @@ class Gold:
         return tuple(Package(*package) for package in self._beside("packages"))
 
     def _beside(self, name: str) -> Any:
-        with open(os.path.join(directory_of(self.site, self.image, self.number), f"{name}.json"), "rb") as file:
-            content = file.read()
+        try:
+            with open(os.path.join(directory_of(self.site, self.image, self.number), f"{name}.json"), "rb") as file:
+                content = file.read()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise _changed(self, f"{name}.json", str(error.strerror)) from error
         if hashlib.sha256(content).hexdigest() != self.record[name]["digest"]:
             raise _changed(self, f"{name}.json")
         return json.loads(content)
@@ -271,7 +287,7 @@ def papers_hold(directory: str, signers: str) -> dict[str, bool]:
             verify_gold_document(signers, document, file.read())
         record = json.loads(document)
         disks = {address: str(disk["digest"]) for address, disk in record["disks"].items()}
-        beside = {f"{name}.json": str(record[name]["digest"]) for name in ("accounts", "packages")}
+        beside = {f"{name}.json": str(record[name]["digest"]) for name in _BESIDE}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, GoldrootError):
         return {}
     good = {RECORD: True, SIGNATURE: True}
@@ -294,11 +310,11 @@ def _has_digest(path: str, digest: str) -> bool:
         return False
 
 
-def _changed(gold: Gold, what: str) -> BadSignature:
+def _changed(gold: Gold, what: str, why: str = "") -> BadSignature:
     return BadSignature(
-        f"{what} of {gold.image} {gold.number} is not what was signed",
+        f"{what} of {gold.image} {gold.number} is not what was signed" + (f": {why}" if why else ""),
         meaning="It was changed or damaged after it was published.",
-        todo=f"Look with: goldroot gold verify {gold.image} {gold.number}",
+        todo=f"Put {directory_of(gold.site, gold.image, gold.number)} back from a backup (goldroot restore).",
     )
 
 

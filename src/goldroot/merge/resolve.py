@@ -26,7 +26,7 @@ from typing import Any
 from goldroot import files
 from goldroot.conflicts import SIDES, Decision, decisions_text, load_decisions
 from goldroot.errors import BadInput, NotFound, Refused
-from goldroot.files import NOT_THERE, parent_of, read_given, read_regular
+from goldroot.files import NOT_THERE, json_of, parent_of, read_given, read_regular
 from goldroot.locks import lock
 from goldroot.merge.apply.output import place_of
 from goldroot.merge.record.record import Record, record_bytes
@@ -223,7 +223,7 @@ def note_written(out: str) -> None:
     place = review_place(result_place(out))
     with suppress(OSError):
         file = os.path.join(place, "merge.json")
-        data = json.loads(read_given(file))
+        data = json_of(read_given(file))
         files.write(file, _json({**data, "written": time.time_ns()}))
 
 
@@ -235,8 +235,8 @@ def find_left(out: str) -> LeftOfMerge:
     where = result_place(out)
     place = review_place(where)
     try:
-        data = json.loads(read_given(os.path.join(place, "merge.json")))
-        record = json.loads(read_given(os.path.join(place, "record.json")))
+        data = json_of(read_given(os.path.join(place, "merge.json")))
+        record = json_of(read_given(os.path.join(place, "record.json")))
         if data["schema"] != SCHEMA:
             raise BadInput(f"{place!r} was written by a newer goldroot", todo="Use that one.")
         return LeftOfMerge(where, MergeGiven.of(data), record, int(data["written"]))

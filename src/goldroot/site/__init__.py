@@ -9,6 +9,7 @@ from goldroot.faces import names_of
 __all__ = [
     "CONFIG",
     "FORMER_NAMES",
+    "RESTORE",
     "SHIPPED_LAYOUTS",
     "TEMPLATE",
     "VIEWS",
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
     )
     from goldroot.site.shared import VIEWS, export_views, is_members, read_view
     from goldroot.site.signing import keys_work, verify_gold_document
-    from goldroot.site.site import CONFIG, Site, check_image_name, init_site, plan_init
+    from goldroot.site.site import CONFIG, RESTORE, Site, check_image_name, init_site, plan_init
     from goldroot.site.space import keep_reserve, making_room, sweep_rooms, work_room
 else:
     __getattr__, __dir__ = names_of(
@@ -102,7 +103,7 @@ else:
             "former_names note_former_name refuse_renaming table_renamed",
             "shared": "VIEWS export_views is_members read_view",
             "signing": "keys_work verify_gold_document",
-            "site": "CONFIG Site check_image_name init_site plan_init",
+            "site": "CONFIG RESTORE Site check_image_name init_site plan_init",
             "space": "keep_reserve making_room sweep_rooms work_room",
         },
     )

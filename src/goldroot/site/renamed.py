@@ -15,7 +15,7 @@ import tomllib
 from contextlib import suppress
 
 from goldroot import files
-from goldroot.errors import Refused
+from goldroot.errors import Damaged, Refused
 from goldroot.site.site import RENAMING, Site
 
 FORMER_NAMES = "former-names"
@@ -25,10 +25,17 @@ def begun_renaming(site: Site) -> tuple[str, str] | None:
     """The old and the new name of an image whose renaming was begun, and is not done; ``None``: of none."""
     try:
         with open(site.path("images", RENAMING), encoding="utf-8") as file:
-            data = json.load(file)
+            data = files.json_of(file.read())
         return str(data["from"]), str(data["to"])
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(
+            f"{site.path('images', RENAMING)} does not say which image is being renamed ({error})",
+            meaning="A command was cut off while it gave an image another name, or the file was damaged. Nothing was changed.",
+            todo='Write the two names into it again, as {"from": "OLD", "to": "NEW"}; then goldroot image rename OLD NEW finishes '
+            "it. If no image was being renamed, remove it.",
+        ) from error
 
 
 def begin_renaming(site: Site, old: str, new: str) -> None:

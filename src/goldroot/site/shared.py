@@ -20,7 +20,7 @@ from typing import Any
 
 from goldroot.catalog import now
 from goldroot.errors import Refused
-from goldroot.files import write_whole
+from goldroot.files import json_of, write_whole
 from goldroot.site.site import Site
 
 VIEWS = "views"
@@ -69,7 +69,7 @@ def read_view(root: str, name: str) -> tuple[str, Any] | None:
     """A view that was exported: when, and its data; ``None`` where there is none."""
     try:
         with open(os.path.join(root, VIEWS, f"{name}.json"), "rb") as file:
-            found = json.load(file)
+            found = json_of(file.read())
         return str(found["at"]), found["data"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -25,8 +25,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,8 @@ CONFIG = "goldroot.toml"
 ENVIRONMENT = "GOLDROOT_SITE"
 #: In ``images/``, while an image gets another name (:mod:`goldroot.site.renamed`).
 RENAMING = ".renaming"
+#: The lock of who puts a backup back.
+RESTORE = "restore"
 
 _DIRECTORIES = ("keys", "locks", "images", "records", "work")
 _DATABASES = [
@@ -256,8 +258,18 @@ class Site:
         refuse_renaming(self, name)
 
     def lock_anyway(self, name: str, *, wait: float = 0.0, doing: str = "") -> AbstractContextManager[None]:
-        """:meth:`lock` for who renames, and for who must have it whatever is under way."""
-        return lock(lock_file(self.path("locks"), name), wait, doing or None)
+        """:meth:`lock` for who renames, and for who must have it whatever is under way; but for a restore.
+
+        :raises Busy: another command has it, or a restore puts another catalog in place.
+        """
+        return self._beside_no_restore(lock(lock_file(self.path("locks"), name), wait, doing or None))
+
+    @contextmanager
+    def _beside_no_restore(self, held: AbstractContextManager[None]) -> Iterator[None]:
+        # The restore takes its lock, and then looks for others; whoever is the later of the two sees the other one.
+        with held:
+            self.refuse_held(RESTORE)
+            yield
 
     def refuse_held(self, name: str) -> None:
         """For a plan, which holds nothing and makes no file: ``Busy`` while another command has this lock."""

@@ -11,9 +11,9 @@ from goldroot.views.base import View
 FindingKind = Literal[
     "catalog-missing", "catalog-damaged", "journal-damaged", "key-missing", "signers-missing", "host-unknown", "host-silent",
     "entry-damaged", "entry-missing", "machine-unknown", "clone-unknown", "clone-other", "clone-gone", "clone-behind",
-    "host-older", "image-unknown", "image-gone", "system-missing", "gold-unknown", "gold-gone", "gold-unsigned", "gold-copied",
-    "gold-changed", "cut-off", "disk-missing", "disk-damaged", "disk-unnamed", "disk-foreign", "register-behind", "leftover",
-    "record-damaged",
+    "host-older", "image-unknown", "image-gone", "system-missing", "gold-unknown", "gold-gone", "gold-unsigned", "gold-papers",
+    "gold-copied", "gold-changed", "cut-off", "disk-missing", "disk-damaged", "disk-unnamed", "disk-foreign", "register-behind",
+    "leftover", "record-damaged",
 ]  # fmt: skip
 
 

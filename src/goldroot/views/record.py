@@ -177,7 +177,7 @@ def read_record(content: bytes) -> Record:
     """
     try:
         data = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableRecord(f"it is not JSON: {error}") from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if isinstance(schema, int) and schema > RECORD_SCHEMA:

@@ -161,8 +161,8 @@ def test_who_does_it_by_hand_checks_it(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_another_file_is_no_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "plan.json"
-    for text in ("", "[]", '{"form": 2}', '{"form": 1, "user": "X"}'):
-        file.write_text(text)
+    for text in (b"", b"[]", b'{"form": 2}', b'{"form": 1, "user": "X"}', b"\xff\x93", b"[" * 100_000):
+        file.write_bytes(text)
         status, out = said(capsys, "zvm", "plan", "check", str(file), "--directory", str(file))
         assert status == 2
         assert "not the file of a plan" in out

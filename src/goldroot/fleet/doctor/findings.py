@@ -33,6 +33,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "again.",
         "gold-gone": "The version was removed, or its slot taken, after this catalog was saved.",
         "gold-unsigned": "Nobody can say whether its disks are what was published, so nothing is made from it.",
+        "gold-papers": "The next publish compares the numbers of accounts with it, and gold diff the packages. Servers and "
+        "updates do not need it.",
         "gold-copied": "The files have other inodes or times than those that are known. Whether they have what was "
         "published is told by reading them.",
         "gold-changed": "Somebody wrote to them, or they were damaged. Nothing is made from them.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from urllib.parse import quote
 
 from goldroot.catalog import is_there, open_catalog
 from goldroot.errors import Damaged, GoldrootError, NotFound
+from goldroot.files import json_of
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import Seen
 from goldroot.fleet.update import open_update
-from goldroot.image import look_at_copy, open_version, read_gold_record
+from goldroot.image import Gold, look_at_copy, open_version, read_gold_record
 from goldroot.site import Site
 
 JOURNAL = "workflow.sqlite"
@@ -88,11 +88,13 @@ def look_at_papers(seen: Seen) -> Iterator[Finding]:
         what = f"gold {copy.version} of {copy.image}"
         try:
             read_gold_record(site, copy.image, copy.version)
-            look = look_at_copy(open_version(site, copy.image, copy.version, copy.host))
+            gold = open_version(site, copy.image, copy.version, copy.host)
+            look = look_at_copy(gold)
         except GoldrootError as error:
             yield Finding("gold-unsigned", copy.image, f"{what}: {error.brief}", copy.host,
                           command="put images/ back from a backup (goldroot restore)")  # fmt: skip
             continue
+        yield from _beside(gold)
         if look == "copied":
             yield Finding(
                 "gold-copied", copy.image, f"the disks of {what} on host {copy.host} were copied or put back since they were "
@@ -107,6 +109,16 @@ def look_at_papers(seen: Seen) -> Iterator[Finding]:
     yield from _records(seen)
 
 
+def _beside(gold: Gold) -> Iterator[Finding]:
+    try:
+        gold.check_beside()
+    except GoldrootError as error:
+        yield Finding(
+            "gold-papers", gold.image, f"gold {gold.number} of {gold.image}: {error.brief}", gold.host_name,
+            command="put images/ back from a backup (goldroot restore)", image=gold.image, version=gold.number,
+        )  # fmt: skip
+
+
 def _records(seen: Seen) -> Iterator[Finding]:
     for clone, rows in seen.known.updates.items():
         if f"clone-{clone}" in seen.busy:
@@ -115,7 +127,7 @@ def _records(seen: Seen) -> Iterator[Finding]:
             file = open_update.record_file(seen.site, clone, one.work)
             try:
                 with open(file, "rb") as stream:
-                    good = isinstance(json.load(stream), dict)
+                    good = isinstance(json_of(stream.read()), dict)
             except FileNotFoundError:
                 continue
             except (ValueError, OSError):

@@ -55,7 +55,7 @@ class Adopted:
     def _load(self) -> Taken:
         try:
             with open(self._path, encoding="utf-8") as file:
-                data: Any = json.load(file)
+                data: Any = files.json_of(file.read())
             entries = {
                 str(name): {str(digit): Mark(**mark) for digit, mark in marks.items()}
                 for name, marks in data["entries"].items()

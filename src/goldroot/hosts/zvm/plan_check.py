@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from goldroot.errors import BadInput
+from goldroot.files import json_of
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.plan_steps import PLANNED, Plan
 from goldroot.hosts.zvm.pool import ECKD, FBA
@@ -52,13 +52,13 @@ def as_file(plan: Plan) -> dict[str, Any]:
     }
 
 
-def from_file(text: str) -> tuple[str, dict[str, str]]:
+def from_file(text: str | bytes) -> tuple[str, dict[str, str]]:
     """User ID and what has to stand there, of a plan's file.
 
     :raises BadInput: it is not one.
     """
     try:
-        data = json.loads(text)
+        data = json_of(text)
         if data["form"] != FORM:
             raise ValueError
         return str(data["user"]), {str(address): str(what) for address, what in data["after"].items()}

@@ -156,7 +156,7 @@ class Guests:
     def _noted(self, user: str) -> tuple[str, dict[str, str]] | None:
         try:
             with open(self._file(user), encoding="utf-8") as file:
-                said = json.load(file)
+                said = files.json_of(file.read())
             return str(said["since"]), {str(key): str(value) for key, value in said["given"].items()}
         except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -7,7 +7,6 @@ names the file.
 from __future__ import annotations
 
 import os
-import shlex
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from goldroot.errors import BadInput, GoldrootError, UsageError
 from goldroot.merge.decide.text import merge_text
 from goldroot.merge.review.answers import MARKERS
 from goldroot.merge.review.question import EditWay
-from goldroot.run import lend_terminal, run
+from goldroot.run import lend_terminal, persons_program, run
 
 #: Variables that a program on a person's terminal may need.
 _TERMINAL = (
@@ -121,8 +120,14 @@ def _keep(place: EditPlace, text: bytes) -> None:
 
 
 def _in_editor(place: EditPlace) -> bytes:
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    lend_terminal([*editor, place.file], env=_terminal(), pass_fds=[place.handle] if place.handle >= 0 else [])
+    editor = persons_program(("VISUAL", "EDITOR"), "vi")
+    try:
+        lend_terminal([*editor, place.file], env=_terminal(), pass_fds=[place.handle] if place.handle >= 0 else [])
+    except BaseException:
+        # Some editors write a new file in place of the link; what they saved before they failed counts as well.
+        if os.path.isfile(place.file) and not os.path.islink(place.file):
+            files.write(place.kept, _read(place.file) or b"")
+        raise
     with open(place.file, "rb") as file:
         return file.read()
 
