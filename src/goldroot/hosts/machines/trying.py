@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Protocol
@@ -25,8 +25,15 @@ from goldroot.tree import remove_tree
 
 #: What is behind a machine's name in that of its trial; no entry has such a name.
 TRIAL = ".trial"
+#: Bytes that a command inside may say: they are kept in this machine's memory, and a server's system chooses what it says.
+MOST_SAID = 64 << 20
+#: Links of a machine that are asked about, and addresses of one: they are kept, and made again in each trial.
+MOST_LINKS = 256
 #: Seconds that a trial gets to be gone once it was ended.
 _AFTER_TRIAL = 30.0
+
+
+Watch = Callable[[int], None]
 
 
 class Running(Protocol):
@@ -64,9 +71,13 @@ class TryingHost(PoweredHost):
     # -- what each kind has its own way for
 
     @abstractmethod
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
+    def launch(
+        self, stack: ExitStack, watch: Watch, entry: Entry, disks: Sequence[Given], around: Around | None = None
+    ) -> Running:
         """In the supervisor: begin to run a machine; ``stack`` ends with it.
 
+        :param watch: is told each process that has to end where the supervisor is killed, and that does not end by itself then; before
+            it can do anything.
         :param around: of a trial.
         """
 
@@ -75,6 +86,7 @@ class TryingHost(PoweredHost):
         """Run a command in what a supervisor of this host runs under that name, a machine or a trial.
 
         :param timeout: in seconds.
+        :raises LimitReached: it has said more than :data:`MOST_SAID`.
         """
 
     # -- trials

@@ -23,6 +23,32 @@ def gives_itself(root: str) -> bool:
         os.close(place)
 
 
+#: What systemd-nspawn reads by its path, as root of this machine, before the container has a root of its own.
+_READ_FROM_OUTSIDE = "etc/machine-id"
+
+
+def refuse_led_out(name: str, root: str) -> None:
+    """systemd-nspawn reads one file of a container as if it were this machine's: links lead to this machine's files there, and
+    a pipe or a device is opened.
+
+    :param name: of the machine.
+    :raises BadInput: that is not a file of the container.
+    """
+    place = os.path.join(root, _READ_FROM_OUTSIDE)
+    there = os.path.realpath(place)
+    try:
+        mode = os.lstat(there).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG  # it is not there: nspawn gives the container one
+    if there.startswith(f"{os.path.realpath(root)}/") and stat.S_ISREG(mode):
+        return
+    raise BadInput(
+        f"/{_READ_FROM_OUTSIDE} of {name} is not a file, or a link that leads out of the server",
+        meaning="systemd-nspawn would read what it leads to on this machine, and was not started.",
+        todo="Put a file in its place, which may be empty.",
+    )
+
+
 def put_at(disk: int, root: str, path: str, how: tuple[int, int]) -> None:
     """Let a path of a disk stand at the same path of the system; no link is followed on either way."""
     try:
