@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.errors import BadInput, HostError, LimitReached, ProgramFailed, Refused, StillRunning
+from goldroot.errors import BadInput, Damaged, HostError, LimitReached, ProgramFailed, Refused, StillRunning
 from goldroot.hosts.machines.supervise import supervise
 from goldroot.hosts.nspawn.container import BASE
 from support.hosts import Lab, found
@@ -297,7 +297,7 @@ def test_systemd_nspawn_is_led_out_of_the_server_by_nothing(lab: Lab, tmp_path: 
         os.mkfifo(place)
     else:
         place.symlink_to(tmp_path / "pipe" if to == "outside" else to)
-    with pytest.raises(BadInput, match="/etc/machine-id of WEB1 is not a file, or a link that leads out"):
+    with pytest.raises(Damaged, match="/etc/machine-id of WEB1 is not a file, or a link that leads out"):
         lab.host.start("WEB1")
     assert lab.host.power("WEB1").state == "off"
     place.unlink()

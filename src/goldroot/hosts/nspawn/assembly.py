@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from goldroot.errors import BadInput, HostError
+from goldroot.errors import BadInput, Damaged, HostError
 from goldroot.hosts.nspawn import mounts
 
 
@@ -32,7 +32,7 @@ def refuse_led_out(name: str, root: str) -> None:
     a pipe or a device is opened.
 
     :param name: of the machine.
-    :raises BadInput: that is not a file of the container.
+    :raises Damaged: that is not a file of the container.
     """
     place = os.path.join(root, _READ_FROM_OUTSIDE)
     there = os.path.realpath(place)
@@ -42,7 +42,7 @@ def refuse_led_out(name: str, root: str) -> None:
         mode = stat.S_IFREG  # it is not there: nspawn gives the container one
     if there.startswith(f"{os.path.realpath(root)}/") and stat.S_ISREG(mode):
         return
-    raise BadInput(
+    raise Damaged(
         f"/{_READ_FROM_OUTSIDE} of {name} is not a file, or a link that leads out of the server",
         meaning="systemd-nspawn would read what it leads to on this machine, and was not started.",
         todo="Put a file in its place, which may be empty.",

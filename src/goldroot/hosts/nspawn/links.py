@@ -92,7 +92,9 @@ def join(inside: int, network: Network, ours: str, *, gives_itself: bool) -> Non
     if gives_itself or not network.address:
         return
     give_addresses(inside, NetLink(network.interface, (network.address,)))
-    if network.gateway and (why := _ip(inside, "route", "replace", "default", "via", network.gateway)):
+    # A gateway need not be one of the address's own network: one of the link alone (fe80::1) is reached by its link, too.
+    way = ("via", network.gateway, "dev", network.interface, "onlink")
+    if network.gateway and (why := _ip(inside, "route", "replace", "default", *way)):
         raise HostError(f"it has no way to {network.gateway}: {why}")
 
 
