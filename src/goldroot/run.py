@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import shlex
 import shutil
 import signal
@@ -10,12 +11,13 @@ import subprocess
 import tempfile
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from goldroot.errors import MissingProgram, ProgramFailed, UsageError
+from goldroot.errors import LimitReached, MissingProgram, ProgramFailed, UsageError
 
 #: Where a missing program is found, for the error message.
 PACKAGES = {
@@ -58,6 +60,9 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PADDING = 1 << 20
 #: Seconds that a program has to end whose output is not read any more.
 _LAST_WORDS = 5.0
+
+#: Bytes that are read at once.
+_AT_ONCE = 1 << 16
 
 Mask = Set[int]  #: of signals that wait
 
@@ -194,7 +199,7 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ProgramFailed(f"{name} did not end within {timeout:g} s", todo="Look at why it hangs.") from error
+        raise _out_of_time(name, error.timeout) from error
     except OSError as error:
         raise _not_started(name, error) from error
     result = Done(done.returncode, done.stdout, done.stderr)
@@ -206,6 +211,51 @@ def run(
             stderr=said,
         )
     return result
+
+
+def run_stranger(
+    args: Sequence[str | bytes], *, timeout: float, most: int, env: Mapping[str, str] | None = None
+) -> Done:
+    """Run a program that says whatever somebody else likes, who may never come to an end of it; any status will do.
+
+    :param timeout: in seconds.
+    :param most: bytes that it may say, on both streams together: they are kept in memory.
+    :param env: as of :func:`run`.
+    :raises MissingProgram: the program is not installed.
+    :raises LimitReached: it has said more, and was killed.
+    :raises ProgramFailed: it did not end in that time, and was killed.
+    """
+    name, argv = _found(args)
+    try:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env)
+        )
+    except OSError as error:
+        raise _not_started(name, error) from error
+    assert child.stdout is not None and child.stderr is not None
+    end, heard = time.monotonic() + timeout, {child.stdout: bytearray(), child.stderr: bytearray()}
+    with child, selectors.DefaultSelector() as selector:
+        for pipe in heard:
+            selector.register(pipe, selectors.EVENT_READ)
+        try:
+            while selector.get_map():
+                for key, _ in selector.select(max(end - time.monotonic(), 0.0)):
+                    pipe = child.stdout if key.fileobj is child.stdout else child.stderr
+                    if not (more := os.read(pipe.fileno(), _AT_ONCE)):
+                        selector.unregister(pipe)
+                    heard[pipe] += more
+                if sum(map(len, heard.values())) > most:
+                    raise LimitReached(f"{name} said more than {most >> 20} MiB", limit="output")
+                if time.monotonic() >= end:
+                    raise subprocess.TimeoutExpired(argv, timeout)
+            child.wait(max(end - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise _out_of_time(name, timeout) from error
+        except BaseException:
+            child.kill()
+            raise
+    return Done(child.returncode, bytes(heard[child.stdout]), bytes(heard[child.stderr]))
 
 
 @contextmanager
@@ -357,6 +407,10 @@ def _found(args: Sequence[str | bytes]) -> tuple[str, list[str | bytes]]:
     """The program's name, and the command with its full path."""
     name = os.fsdecode(args[0])
     return name, [name if "/" in name else find(name), *args[1:]]
+
+
+def _out_of_time(name: str, seconds: float) -> ProgramFailed:
+    return ProgramFailed(f"{name} did not end within {seconds:g} s", todo="Look at why it hangs.")
 
 
 def _not_started(name: str, error: OSError) -> ProgramFailed:

@@ -119,6 +119,37 @@ def test_what_joins_a_server_is_changed_in_its_entry(site: Site, monkeypatch: py
         join_machine(site, "web1", {"bridge": "br0"})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"address": "192.0.2.9"},
+        {"address": "224.0.0.9/24"},
+        {"address": "127.0.0.1/8"},
+        {"address": "0.0.0.0/0"},
+        {"address": "::1/128"},
+        {"gateway": "192.0.2.1/24"},
+        {"interface": "lo"},
+        {"interface": "all"},
+    ],
+)
+def test_what_no_link_can_have_is_refused_as_when_a_server_is_made(site: Site, options: dict[str, str]) -> None:
+    make(site, "web1", bridge="br0")
+    with pytest.raises(UsageError):
+        join_machine(site, "web1", options)
+    assert find_entry(site.host, "WEB1").network == Network("br0", "eth0")
+    with pytest.raises(UsageError):
+        make(site, "web2", bridge="br0", **{"address": "192.0.2.9/24", **options})
+
+
+def test_what_a_private_server_has_no_link_for_is_refused(site: Site) -> None:
+    """It would be forgotten, and told as if it had been done."""
+    make(site, "web1", ports=["8080:80"])
+    for options in ({"address": "192.0.2.9/24"}, {"interface": "lan0"}, {"bridge": "none", "gateway": "192.0.2.1"}):
+        with pytest.raises(UsageError, match="web1 has no link that could have"):
+            plan_join(site, "web1", options)
+    assert plan_join(site, "web1", {"bridge": "none", "address": "none"}).network == Network(ports=(Port(8080, 80),))
+
+
 def test_addresses_and_ports_are_shown_of_what_runs(site: Site) -> None:
     make(site, "web1", bridge="br0", ports=["8080:80"])
     behave(site.host, 1, links={"eth0": ["192.0.2.9/24", "2001:db8::9/64"]})

@@ -68,6 +68,15 @@ def test_what_is_not_a_plain_file_is_not_booted(root: Path) -> None:
         copied(root)
 
 
+def test_a_file_that_is_one_large_hole_is_not_copied(root: Path) -> None:
+    """It takes no room on the disk of a server, and all that there is here."""
+    (root / "boot/vmlinuz-1").write_text("kernel")
+    (root / "boot/initrd.img-1").touch()
+    os.truncate(root / "boot/initrd.img-1", (1 << 30) + 1)
+    with pytest.raises(Damaged, match="is larger than 1024 MiB"):
+        copied(root)
+
+
 def test_a_root_without_a_kernel_is_told(root: Path) -> None:
     with pytest.raises(Damaged, match="the disk x has nothing to boot: no kernel"):
         copied(root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import struct
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -11,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-FILTERS = Path(__file__).parents[2] / "src/goldroot/system/filters"
+SOURCE = Path(__file__).parents[2] / "src/goldroot"
+FILTERS, OF_CONTAINERS = SOURCE / "system/filters", SOURCE / "hosts/nspawn/filters"
 MAKER = Path(__file__).parents[2] / "tools/make-filters"
 
 #: linux/audit.h
@@ -42,10 +42,10 @@ REFUSED = ("mount", "setns", "ptrace", "keyctl", "init_module", "reboot", *sorte
 class Machine:
     """A filter as the kernel runs it (seccomp(2), struct seccomp_data), for the instructions that libseccomp uses."""
 
-    def __init__(self, name: str, file: str = "") -> None:
+    def __init__(self, name: str, file: str = "", filters: Path = FILTERS) -> None:
         self.name = name
         self.order = ">" if name == "s390x" else "<"
-        program = (FILTERS / f"{file or name}.bpf").read_bytes()
+        program = (filters / f"{file or name}.bpf").read_bytes()
         self.steps = list(struct.iter_unpack(f"{self.order}HBBI", program))
 
     def says(self, call: str | int, *args: int, arch: int | None = None) -> int:
@@ -124,6 +124,17 @@ def test_another_architecture(machine: Machine) -> None:
     assert second.says("mount") == ALLOW
 
 
+@pytest.mark.parametrize("name", sorted(ARCHES))
+def test_a_command_in_a_container_is_refused_what_nspawn_refuses(name: str) -> None:
+    """And nothing else: it is the command of a whole system."""
+    machine = Machine(name, filters=OF_CONTAINERS)
+    assert {machine.says(call) for call in ("keyctl", "io_uring_setup")} == {EPERM}
+    assert {machine.says(call) for call in ("read", "mount", "unshare", "setns", "ptrace", "clone3")} == {ALLOW}
+    if name == "x86_64":
+        assert (machine.says(3, arch=I386), machine.says(288, arch=I386)) == (ALLOW, EPERM), "read and keyctl of i386"
+        assert (machine.says(0x40000000), machine.says(0x40000000 | 250)) == (ALLOW, EPERM), "and of x32"
+
+
 def test_only_on_s390x() -> None:
     """The old door to all socket calls, whose arguments a filter does not see; and the devices of its PCI bus."""
     s390x = Machine("s390x")
@@ -149,7 +160,5 @@ def test_the_files_are_what_the_tool_makes() -> None:
             f"libseccomp is {maker.library()} here; {maker.MADE_WITH} made the files, and others may differ in bytes"
         )
     made = maker.made()
-    assert sorted(made) == sorted(os.listdir(FILTERS))
-    assert {name: program == (FILTERS / name).read_bytes() for name, program in made.items()} == dict.fromkeys(
-        made, True
-    )
+    there = [path for place in (FILTERS, OF_CONTAINERS) for path in place.iterdir()]
+    assert {SOURCE / name: program for name, program in made.items()} == {path: path.read_bytes() for path in there}

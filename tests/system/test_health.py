@@ -62,6 +62,13 @@ def test_what_a_system_says_is_read() -> None:
     )
 
 
+def test_what_a_system_says_is_kept_up_to_a_limit() -> None:
+    """It is kept in the catalog, and shown."""
+    names = [f"{number}{'x' * 1000}.service" for number in range(3000)]
+    found = look_inside(System([seen("s" * 1000, *names)]))
+    assert (len(found.state), len(found.failed), max(map(len, found.failed))) == (40, 1000, 255)
+
+
 def test_a_port_that_is_used_and_not_listened_at_does_not_count() -> None:
     class Busy(System):
         def command(self, argv: Sequence[str], timeout: float) -> Done:

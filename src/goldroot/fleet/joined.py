@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from goldroot.catalog import clones
-from goldroot.errors import Refused
+from goldroot.errors import Refused, UsageError
 from goldroot.fleet.update.open_update import active_clone
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
 from goldroot.hosts import Host, Network, change, find_entry, published
 from goldroot.hosts.network import checked
 from goldroot.site import Site
-from goldroot.system import Identity
+from goldroot.system import NETWORK_VALUES, Identity
 
 #: In the place of a bridge: none, whatever the host's table says.
 PRIVATE = "none"
@@ -73,6 +73,7 @@ def plan_join(site: Site, name: str, options: Mapping[str, Any]) -> Joined:
     """What :func:`join_machine` would do; the same refusals.
 
     :param options: ``bridge``, ``interface``, ``address``, ``gateway``, ``ports``: what is to be another thing.
+    :raises UsageError: a name, an address or a port is none, or is that of a link that there is not.
     """
     clone = active_clone(site, name)
     host = site.host_named(clone.host)
@@ -80,10 +81,19 @@ def plan_join(site: Site, name: str, options: Mapping[str, Any]) -> Joined:
     said: dict[str, Any] = {
         key: "" if value == PRIVATE else str(value) for key, value in options.items() if value and key != "ports"
     }
+    for key in said.keys() & NETWORK_VALUES.keys():
+        if said[key]:
+            NETWORK_VALUES[key](said[key])
     if options.get("ports"):
         listed = [text for text in options["ports"] if text != PRIVATE]
         now = replace(now, ports=tuple(published(text) for text in listed))
     wanted = replace(now, **said)
+    if not wanted.bridge and any(said.values()):
+        raise UsageError(
+            f"{name} has no link that could have {' and '.join(sorted(key for key in said if said[key]))}",
+            meaning="Nothing was changed.",
+            todo="Say to which bridge its link leads, too: --bridge BRIDGE.",
+        )
     if wanted.bridge:
         _refuse_unable(host)
         wanted = replace(wanted, interface=wanted.interface or LINK)

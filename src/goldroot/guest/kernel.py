@@ -27,6 +27,10 @@ _NOT_KERNELS = ("rescue", ".hmac", ".old", ".sig")
 _NO_INITIAL = "no kernel in /boot has an initial file system"
 
 
+#: Bytes of a kernel or an initial file system at most.
+_LARGEST = 1 << 30
+
+
 class Kernel(NamedTuple):
     """What a ``/boot`` has of one version, by name."""
 
@@ -123,14 +127,17 @@ def open_boot(root: int, whose: str, *, alone: bool = False) -> Iterator[tuple[i
 
 
 def open_file(boot: int, name: str) -> int:
-    """A descriptor of a plain file in a ``/boot``.
+    """A descriptor of a plain file in a ``/boot``, which may be a server's own.
 
-    :raises Damaged: it is not one.
+    :raises Damaged: it is not one, or is larger than what a machine boots: a file of one large hole takes no room on its disk.
     """
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=boot)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Damaged(f"/boot/{name} is not a plain file")
+    if os.fstat(handle).st_size > _LARGEST:
+        os.close(handle)
+        raise Damaged(f"/boot/{name} is larger than {_LARGEST >> 20} MiB, and was not copied")
     return handle
 
 

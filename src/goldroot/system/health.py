@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol
 
 from goldroot.errors import GoldrootError, UsageError
@@ -22,6 +23,8 @@ Kind = Literal["units", "port", "http", "run"]
 _SETTLED = ("running", "degraded", "maintenance", "none")
 #: Seconds: between two looks, and for which a bad answer has to stand: a unit may be started again.
 _LOOK_AGAIN, _STANDS = 0.3, 3.0
+#: Failed units that are kept of what a system says of itself, and characters of a name (systemd.unit(5)) or of an answer.
+_MOST_UNITS, _LONGEST_NAME, _LONGEST_STATE = 1000, 255, 40
 #: Seconds in which a service that has started may open its port.
 _PORTS = 10.0
 #: From here on the kernel draws ports by lot (ip_local_port_range, ip(7)).
@@ -122,16 +125,20 @@ def health_check(text: str) -> HealthCheck:
 
 
 def look_inside(system: Inside) -> Seen:
-    """What a system says of itself; nothing where it cannot be asked yet."""
+    """What a system says of itself, which is kept and shown: no more of it than a system has reason to say.
+
+    Nothing where it cannot be asked yet.
+    """
     try:
         said = system.command(["/bin/sh", "-c", _LOOK], ONE_QUESTION).text()
     except GoldrootError:
         return Seen()
     state, failed, ports = [*said.split("==\n"), "", ""][:3]
     words = state.split()
+    units = (line.split()[0][:_LONGEST_NAME] for line in failed.splitlines() if line.strip())
     return Seen(
-        words[0] if words else "",
-        frozenset(line.split()[0] for line in failed.splitlines() if line.strip()),
+        words[0][:_LONGEST_STATE] if words else "",
+        frozenset(islice(units, _MOST_UNITS)),
         frozenset(int(found, 16) for found in _LISTENS.findall(ports)),
     )
 

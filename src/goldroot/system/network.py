@@ -13,6 +13,8 @@ from goldroot.hosts import published
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})?(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 #: As long as the kernel lets a name of an interface be (IFNAMSIZ, netdevice(7)).
 _LONGEST = 15
+#: What is a link already in every system, and what the kernel's settings of links (/proc/sys/net/ipv4/conf) know besides.
+_TAKEN = ("lo", "all", "default")
 
 
 def host_name(text: str) -> str:
@@ -26,6 +28,8 @@ def interface(text: str) -> str:
     """The name of a network interface."""
     if not 0 < len(text) <= _LONGEST or not all(char.isalnum() or char in "._-" for char in text):
         raise UsageError(f"{text!r} is not a network interface", todo="Name the one that the address is for: eth0.")
+    if text in _TAKEN:
+        raise UsageError(f"{text!r} is not an interface that can be given an address", todo="Name another one: eth0.")
     return text
 
 
@@ -36,6 +40,9 @@ def address_with_prefix(text: str) -> str:
     _parsed(ipaddress.ip_interface, text)
     if "/" not in text:
         raise UsageError(f"{text} has no prefix length", todo="Write it as 192.0.2.10/24.")
+    given = ipaddress.ip_interface(text).ip
+    if given.is_multicast or given.is_unspecified or given.is_loopback:
+        raise UsageError(f"{text} is not an address that a server can have", todo="Name one of its network.")
     return text
 
 

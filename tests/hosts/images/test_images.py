@@ -180,6 +180,53 @@ def test_a_dirty_or_broken_file_system_is_damaged_and_is_not_touched(lab: Lab) -
     assert lab.halves() == []
 
 
+def test_an_image_does_not_say_that_this_machine_panics(lab: Lab) -> None:
+    """A server's root writes into its superblock what the kernel does where it finds an error (s_errors, tune2fs -e)."""
+    need_programs("tune2fs")
+    path = file_of(lab, "GOLD-1B1")
+    subprocess.run(["tune2fs", "-e", "panic", path], check=True, capture_output=True)
+    for access in ("ro", "rw"):
+        with lab.host.hold("GOLD"), lab.host.open_disks({"GOLD-1B1": access}):
+            assert "errors=remount-ro" in ext4_options(path)
+    copy = Images(str(lab.root / "store")).open_copy(label_of("GOLD-1B1"), str(path), "files")
+    try:
+        assert "errors=remount-ro" in ext4_options(path)
+    finally:
+        copy.close()
+    lab.host.seal_disk("GOLD-1B1", "ext4")
+    with lab.host.open_disks({"GOLD-1B1": "ro"}):
+        assert "errors=remount-ro" in ext4_options(path)
+
+
+def ext4_options(image: Path) -> list[str]:
+    """Those by which an image is mounted."""
+    for device in Path("/sys/block").glob("loop*/loop/backing_file"):
+        if device.read_text().rstrip("\n") == str(image):
+            return Path("/proc/fs/ext4", device.parent.parent.name, "options").read_text().split("\n")
+    raise AssertionError(f"{image} is not mounted")
+
+
+def test_an_image_leads_to_no_device_of_this_machine(lab: Lab) -> None:
+    """Whose journal is elsewhere: the kernel would open the device of that number."""
+    path = file_of(lab, "GOLD-1B1")
+    broken = bytearray(path.read_bytes())
+    broken[1024 + 0xE4 : 1024 + 0xE8] = b"\0\7\0\0"
+    path.write_bytes(broken)
+    for attempt in (
+        lambda: lab.host.open_disks({"GOLD-1B1": "ro"}).__enter__(),
+        lambda: written(lab).__enter__(),
+        lambda: lab.host.seal_disk("GOLD-1B1", "erofs"),
+        lambda: Images(str(lab.root / "store")).open_copy(label_of("GOLD-1B1"), str(path), "files"),
+    ):
+        with pytest.raises(Damaged, match="has its journal on another device"):
+            attempt()
+    assert path.read_bytes() == bytes(broken)
+
+
+def label_of(id: str) -> Label:
+    return Label(id, "GOLD", 8 * MIB, "ext4")
+
+
 def test_a_mounted_ext4_that_was_cut_off_is_dirty(lab: Lab) -> None:
     """What a machine leaves whose power was cut: a copy of the image while it is mounted."""
     path = file_of(lab, "GOLD-1B1")

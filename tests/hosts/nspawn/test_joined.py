@@ -116,6 +116,20 @@ def test_a_link_to_a_bridge_has_its_name_and_address_before_its_system_looks(ser
     assert list(served.host.links("WEB1")) == []
 
 
+@pytest.mark.parametrize(
+    ("address", "gateway", "table"),
+    [("192.0.2.9/32", "198.51.100.1", "/proc/net/route"), ("2001:db8::9/64", "fe80::1", "/proc/net/ipv6_route")],
+)
+def test_a_gateway_need_not_be_of_the_network_of_the_address(
+    served: Lab, bridge: str, address: str, gateway: str, table: str
+) -> None:
+    with_network(served, Network(bridge, "eth0", address, gateway))
+    start(served)
+    routes = served.host.command("WEB1", ["cat", table], 10).out.decode().split("\n")
+    wanted = "016433C6" if "." in gateway else "fe800000000000000000000000000001"
+    assert [line for line in routes if "eth0" in line and wanted in line], routes
+
+
 def test_a_bridge_that_is_not_there_is_told(served: Lab) -> None:
     with_network(served, Network("nosuchbr", "eth0"))
     with pytest.raises(Refused, match="this machine has no bridge 'nosuchbr'"):

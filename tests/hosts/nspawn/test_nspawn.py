@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from goldroot.errors import BadInput, HostError, ProgramFailed, Refused, StillRunning
+from goldroot.errors import BadInput, Damaged, HostError, LimitReached, ProgramFailed, Refused, StillRunning
+from goldroot.hosts.machines.supervise import supervise
 from goldroot.hosts.nspawn.container import BASE
 from support.hosts import Lab, found
 from support.killing import in_a_copy
@@ -61,8 +66,65 @@ def test_a_command_inside_ends_as_in_a_shell(lab: Lab) -> None:
     assert (done.status, done.err) == (126, b"/etc: cannot be run in the server: Permission denied\n")
     done = lab.host.command("WEB1", ["sh", "-c", "echo nsenter: mine >&2; exit 3"], 10)
     assert (done.status, done.err) == (3, b"nsenter: mine\n")
+    assert lab.host.command("WEB1", ["sh", "-c", "kill -9 $$"], 10).status == 137
     with pytest.raises(ProgramFailed, match=r"sleep did not end within 0\.2 s in WEB1"):
         lab.host.command("WEB1", ["sleep", "5"], 0.2)
+
+
+def test_a_command_inside_says_no_more_than_this_machine_has_memory_for(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goldroot.hosts.nspawn.host.MOST_SAID", 1 << 20)
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    with pytest.raises(LimitReached, match="sh said more than 1 MiB in WEB1"):
+        lab.host.command("WEB1", ["sh", "-c", "while :; do cat /bin/busybox; done"], 60)
+
+
+#: Joins keys with its caller's: says what it finds of a key, and how io_uring_setup(2) went.
+KEYS = r"""
+#include <errno.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+    long session = syscall(SYS_keyctl, 0L, -3L, 0L);
+    long key = session < 0 ? -1 : syscall(SYS_keyctl, 10L, session, "user", "goldroot-test", 0L);
+    errno = 0;
+    syscall(SYS_io_uring_setup, 1, (void *) 0);
+    printf("%s %s\n", key > 0 ? "has the key" : "no key", errno == EPERM ? "refused" : "not refused");
+    return 0;
+}
+"""
+
+
+def test_a_command_inside_has_neither_the_keys_of_its_caller_nor_the_calls_that_a_container_is_refused(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """The container's root may look into it, and change what it does."""
+    (tmp_path / "keys.c").write_text(KEYS)
+    if (compiler := shutil.which("gcc") or shutil.which("cc")) is None:
+        pytest.skip("needs a C compiler (gcc, libc6-dev)")
+    there = lab.place_of("WEB1-1B5") / "etc/keys"
+    subprocess.run([compiler, "-static", "-o", there, tmp_path / "keys.c"], check=True)
+    lab.host.start("WEB1")
+
+    def with_a_key() -> None:
+        join, add = {"x86_64": (250, 248), "s390x": (280, 278), "aarch64": (219, 217)}[os.uname().machine]
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.syscall(ctypes.c_long(join), ctypes.c_long(1), None)
+        if (
+            libc.syscall(ctypes.c_long(add), b"user", b"goldroot-test", b"secret", ctypes.c_long(6), ctypes.c_long(-3))
+            < 0
+        ):
+            os._exit(77)
+        here = subprocess.run([there], capture_output=True, check=True).stdout
+        assert here.startswith(b"has the key"), "outside it is found"
+        assert lab.again().command("WEB1", ["/etc/keys"], 20).out == b"no key refused\n"
+
+    if (status := in_a_copy(with_a_key)) == 77:
+        pytest.skip("this kernel keeps no keys")
+    assert status == 0
 
 
 def test_again_is_nothing(lab: Lab) -> None:
@@ -134,6 +196,40 @@ def test_the_machine_ends_with_its_supervisor(lab: Lab) -> None:
     lab.host.start("WEB1")
 
 
+@pytest.mark.parametrize(
+    "point", ["goldroot.hosts.nspawn.links.make_dummies", "goldroot.hosts.machines.supervise.Loop.until_up"]
+)
+def test_nothing_is_left_of_a_supervisor_that_is_killed_while_its_machine_begins(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """Process 1 may stand still then, and does not see that systemd-nspawn has ended."""
+    monkeypatch.setattr(point, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    (lab.root / "store/running/WEB1").mkdir()
+    reading, writing = os.pipe()
+    assert in_a_copy(lambda: supervise(lab.again(), "WEB1", writing)) == -signal.SIGKILL
+    os.close(writing)
+    os.close(reading)
+    for _ in range(200):
+        if lab.host.power("WEB1").state == "off":
+            break
+        time.sleep(0.05)
+    assert lab.host.power("WEB1").state == "off"
+    assert not those_of(lab)
+    monkeypatch.undo()
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+
+
+def those_of(lab: Lab) -> list[str]:
+    """The processes that see the mounts of a machine of this lab."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            if str(lab.root) in Path("/proc", name, "mountinfo").read_text():
+                found.append(name)
+    return found
+
+
 def test_who_ends_the_supervisor_asks_the_machine_to_end(lab: Lab) -> None:
     lab.host.start("WEB1")
     until_said(lab, "ready")
@@ -190,6 +286,25 @@ def test_a_link_in_a_disk_leads_nowhere(lab: Lab, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="/etc cannot be mounted"):
         lab.host.start("WEB1")
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["outside", "pipe", "/etc/hostname"])
+def test_systemd_nspawn_is_led_out_of_the_server_by_nothing(lab: Lab, tmp_path: Path, to: str) -> None:
+    """It reads this one file by its path, as this machine's root: what is a device there might act when it is opened."""
+    place = lab.place_of("WEB1-1B5") / "etc/machine-id"
+    os.mkfifo(tmp_path / "pipe")
+    if to == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(tmp_path / "pipe" if to == "outside" else to)
+    with pytest.raises(Damaged, match="/etc/machine-id of WEB1 is not a file, or a link that leads out"):
+        lab.host.start("WEB1")
+    assert lab.host.power("WEB1").state == "off"
+    place.unlink()
+    place.symlink_to("hostname")
+    (lab.place_of("WEB1-1B5") / "etc/hostname").write_text(f"{'0123456789abcdef' * 2}\n")
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
 
 
 def test_a_place_that_the_host_does_not_know_is_refused(lab: Lab) -> None:

@@ -7,11 +7,13 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goldroot.errors import BadInput, Refused
 from goldroot.hosts import Around, NetLink, Trial
+from goldroot.hosts.machines import supervise
 from support.hosts import Lab, found, prepare
 from support.killing import in_a_copy
 from support.trees import dump_tree
@@ -150,6 +152,24 @@ def test_a_trial_ends_with_the_process_that_asked_for_it(ready: Lab) -> None:
         ready.host.trial("WEB1", "5"),
     ):
         pass
+
+
+def test_who_tidies_meanwhile_takes_nothing_away(ready: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command may begin while there is a directory, and not yet a supervisor."""
+    begin, told = supervise.begin, []
+
+    def tidied_before(*words: Any) -> None:
+        told.extend(ready.again().tidy())
+        begin(*words)
+
+    monkeypatch.setattr(supervise, "begin", tidied_before)
+    with ready.host.trial("WEB1", "5") as trial:
+        until(trial, "ready")
+        assert ready.again().tidy() == []
+        with pytest.raises(Refused, match="WEB1 is tried already"), ready.again().trial("WEB1", "5"):
+            pass
+    assert told == [] and left(ready) == []
+    assert not [name for name in os.listdir(ready.root / "store/locks") if name.startswith("trying-")]
 
 
 def test_one_that_does_not_begin_is_told_with_what_it_said(ready: Lab) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,63 @@ def test_a_command_that_does_not_end_is_told(tmp_path: Path) -> None:
         pytest.raises(ProgramFailed, match="cat did not end"),
     ):
         monitor.run_inside(agent, ["cat", "/x"], 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        "x",
+        None,
+        {},
+        {"exited": True, "exitcode": "3\x1b[2J"},
+        {"exited": True, "exitcode": 256},
+        {"exited": True, "out-data": 5},
+    ],
+)
+def test_what_is_not_an_answer_is_an_error_of_the_host(said: Any) -> None:
+    """The agent is the guest's, and says what the guest's root likes."""
+
+    class Agent:
+        def ask(self, command: str, **arguments: Any) -> Any:
+            return {"pid": 5} if command == "guest-exec" else said
+
+    with pytest.raises(HostError, match="what is not an answer"):
+        monitor.run_inside(Agent(), ["cat"], 5)
+    if said != []:
+        with pytest.raises(HostError, match="what is not an answer"):
+            monitor.links_of(Agent())
+
+
+@pytest.mark.parametrize("line", [b"5\n", b"[]\n", b"[" * 100_000 + b"\n", b'{"error": "x"}\n', b'{"error": []}\n'])
+def test_a_line_that_is_not_an_answer_is_an_error_of_the_host(line: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises((HostError, ValueError)):
+        theirs.sendall(line)
+        monitor.Talk(ours, 5).ask("guest-ping")
+
+
+@pytest.mark.parametrize("said", [b'{"event": "x"}\n', b" "])
+def test_who_says_something_else_all_the_time_is_waited_for_no_longer(said: bytes) -> None:
+    """Whoever asks may be the supervisor, which could not end the guest meanwhile."""
+    ours, theirs = socket.socketpair()
+
+    def talk() -> None:
+        with suppress(OSError):
+            while True:
+                theirs.sendall(said)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    before = time.monotonic()
+    try:
+        with ours, pytest.raises(TimeoutError):
+            monitor.Talk(ours, 0.3).ask("guest-ping")
+    finally:
+        thread.join()
+        theirs.close()
+    assert time.monotonic() - before < 10
 
 
 def test_a_directory_with_a_long_name_has_sockets_too(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class FileSystem:
 # -- ext4
 
 _EXT4_AT, _EXT4_MAGIC = 1024, 0xEF53
-_CLEAN, _ERRORS, _NEEDS_RECOVERY = 1, 2, 4
+_CLEAN, _ERRORS, _NEEDS_RECOVERY, _HAS_JOURNAL = 1, 2, 4, 4
 
 
 def _make_ext4(path: str) -> None:
@@ -56,19 +56,41 @@ def _grow_ext4(path: str) -> None:
 def refuse_dirty_ext4(path: str) -> None:
     """By its superblock (Documentation/filesystems/ext4/super.rst of the kernel: s_magic, s_state, s_feature_incompat).
 
-    :raises Damaged: it was not unmounted, has errors, or is not there.
+    :raises Damaged: it was not unmounted, has errors, is not there, or leads out (:func:`refuse_led_out`).
     """
-    with open(path, "rb") as file:
-        file.seek(_EXT4_AT)
-        block = file.read(1024)
+    block = _superblock(path)
     if len(block) < 1024 or struct.unpack_from("<H", block, 0x38)[0] != _EXT4_MAGIC:
         raise Damaged(f"the disk {path!r} has no file system", todo="Put back one of a backup, or empty the disk.")
+    refuse_led_out(path)
     (state,) = struct.unpack_from("<H", block, 0x3A)
     (incompatible,) = struct.unpack_from("<I", block, 0x60)
     if not state & _CLEAN or incompatible & _NEEDS_RECOVERY:
         raise not_unmounted(path, "e2fsck")
     if state & _ERRORS:
         raise Damaged(f"the file system of the disk {path!r} has errors", todo=f"Look at it: e2fsck -f {path}")
+
+
+def refuse_led_out(path: str) -> None:
+    """An ext4 may have its journal on another device, which the kernel opens by a number that the image says (s_journal_dev).
+
+    :raises Damaged: it has.
+    """
+    block = _superblock(path)
+    if len(block) < 1024 or struct.unpack_from("<H", block, 0x38)[0] != _EXT4_MAGIC:
+        return
+    (features,), (device,) = struct.unpack_from("<I", block, 0x5C), struct.unpack_from("<I", block, 0xE4)
+    if features & _HAS_JOURNAL and device:
+        raise Damaged(
+            f"the file system of the disk {path!r} has its journal on another device of this machine",
+            meaning="It is opened by nobody here: which device that is, the disk's server has chosen.",
+            todo="Look at it: dumpe2fs -h. Its server makes the journal a part of the disk by tune2fs.",
+        )
+
+
+def _superblock(path: str) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(_EXT4_AT)
+        return file.read(1024)
 
 
 # -- xfs
@@ -112,7 +134,8 @@ def not_unmounted(path: str, program: str) -> Damaged:
 WRITTEN: Mapping[str, FileSystem] = {
     one.name: one
     for one in (
-        FileSystem("ext4", 8 * MIB, _make_ext4, _rename_ext4, _grow_ext4, refuse_dirty_ext4),
+        # What the kernel does where it finds an error is else what the image says, and that may be to panic (tune2fs -e).
+        FileSystem("ext4", 8 * MIB, _make_ext4, _rename_ext4, _grow_ext4, refuse_dirty_ext4, {"errors": "remount-ro"}),
         # mkfs.xfs makes none that is smaller; two copies of one have one UUID until the second is given its own
         FileSystem("xfs", 300 * MIB, _make_xfs, _rename_xfs, _grow_xfs, refuse_dirty_xfs, {"nouuid": ""}),
     )
@@ -155,7 +178,8 @@ def pack(image: str, written: FileSystem, form: str, out: str) -> None:
     :raises Damaged: the kernel does not take the image.
     """
     find(PACKED[form].split()[0])
-    options = ",".join(["ro", "loop", "nosuid", "nodev", "noexec", *written.options])
+    own = [f"{name}={value}" if value else name for name, value in written.options.items()]
+    options = ",".join(["ro", "loop", "nosuid", "nodev", "noexec", *own])
     script = f'exec 3<"$1"; mount -t {written.name} -o {options} "$3" "$1"; cd /proc/self/fd/3; exec {PACKED[form]}'
     words = ["unshare", "--mount", "sh", "-ec", script, "sh", os.path.dirname(out), os.path.basename(out), image]
     if (done := run(words, ok=(0, _NOT_MOUNTED))).status == _NOT_MOUNTED:

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from goldroot.errors import Damaged
+from goldroot.hosts.images.filesystems import refuse_led_out
 from goldroot.hosts.storefiles import OPEN_DIRECTORY
 
 # Numbers that are the same on every architecture (asm-generic/unistd.h); commands and flags of linux/mount.h.
@@ -42,9 +43,11 @@ def mounted(
     :param options: of the file system; a value "" is a flag.
     :param attributes: of the mount; with :data:`READ_ONLY` neither the file system nor the image is written.
     :param replay: the file system is written nevertheless, to replay its journal.
-    :raises Damaged: the kernel does not take it.
+    :raises Damaged: the kernel does not take it, or it would lead to another device.
     """
     write = replay or not attributes & READ_ONLY
+    if kind == "ext4":
+        refuse_led_out(image)
     with ExitStack() as stack:
         source = stack.enter_context(_loop(image, write))
         try:

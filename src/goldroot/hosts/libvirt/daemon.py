@@ -228,7 +228,15 @@ class Agent:
             answer = libvirt_qemu.qemuAgentCommand(self._domain, json.dumps(said), self._patience, 0)
         except _library().libvirtError as error:
             raise HostError(f"the guest's agent: {error.get_error_message()}") from error
-        return json.loads(answer)["return"]
+        try:
+            return json.loads(answer)["return"]
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            RecursionError,
+        ) as error:  # it is the guest's, and says what that likes
+            raise HostError("the guest's agent says what is not an answer") from error
 
 
 #: virDomainState, where it is not simply running.

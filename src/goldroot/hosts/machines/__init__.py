@@ -2,6 +2,16 @@
 
 from goldroot.hosts.machines.host import MachineHost
 from goldroot.hosts.machines.powered import Given, PoweredHost
-from goldroot.hosts.machines.trying import Running, SupervisedTrial, TryingHost
+from goldroot.hosts.machines.trying import MOST_LINKS, MOST_SAID, Running, SupervisedTrial, TryingHost, Watch
 
-__all__ = ["Given", "MachineHost", "PoweredHost", "Running", "SupervisedTrial", "TryingHost"]
+__all__ = [
+    "MOST_LINKS",
+    "MOST_SAID",
+    "Given",
+    "MachineHost",
+    "PoweredHost",
+    "Running",
+    "SupervisedTrial",
+    "TryingHost",
+    "Watch",
+]

@@ -142,13 +142,12 @@ def supervise(host: TryingHost, name: str, report: int, order: Order | None = No
         listener = stack.enter_context(control.listen(directory))
         console = ConsoleLog(directory)
         console.write(f"\n-- {utc_now()}: started from {entry.serial}\n".encode())
-        running = host.launch(stack, entry, disks, None if order is None else order.around)
+        running = host.launch(stack, guard.watch, entry, disks, None if order is None else order.around)
         loop = Loop(running, console, listener)
         if order is not None:
             loop.ends_with(order.lifeline)
         try:
             loop.until_up(PATIENCE)
-            guard.watch(running.inside())
         except BaseException:
             loop.end()
             raise
@@ -183,7 +182,7 @@ class Guard:
         os.waitpid(self._pid, 0)
 
     def watch(self, pid: int) -> None:
-        """This is what has to end."""
+        """This has to end, too."""
         os.write(self._writing, f"{pid}\n".encode())
 
 
@@ -191,13 +190,16 @@ def _guard(reading: int) -> None:
     """In a process of its own, which does not come back."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ends = []
         with open(reading, encoding="ascii") as file:
-            handle = os.pidfd_open(int(file.readline() or "0"))
-            file.read()  # until the supervisor has gone
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-        select.select([handle], [], [])
-    except (OSError, ValueError):
-        pass  # there was none, or it has ended
+            for line in file:  # until the supervisor has gone
+                with suppress(ProcessLookupError):
+                    ends.append(os.pidfd_open(int(line)))
+        for handle in ends:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        for handle in ends:
+            select.select([handle], [], [])
     finally:
         os._exit(0)
 

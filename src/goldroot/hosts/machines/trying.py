@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Protocol
@@ -25,8 +25,15 @@ from goldroot.tree import remove_tree
 
 #: What is behind a machine's name in that of its trial; no entry has such a name.
 TRIAL = ".trial"
+#: Bytes that a command inside may say: they are kept in this machine's memory, and a server's system chooses what it says.
+MOST_SAID = 64 << 20
+#: Links of a machine that are asked about, and addresses of one: they are kept, and made again in each trial.
+MOST_LINKS = 256
 #: Seconds that a trial gets to be gone once it was ended.
 _AFTER_TRIAL = 30.0
+
+
+Watch = Callable[[int], None]
 
 
 class Running(Protocol):
@@ -64,9 +71,13 @@ class TryingHost(PoweredHost):
     # -- what each kind has its own way for
 
     @abstractmethod
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
+    def launch(
+        self, stack: ExitStack, watch: Watch, entry: Entry, disks: Sequence[Given], around: Around | None = None
+    ) -> Running:
         """In the supervisor: begin to run a machine; ``stack`` ends with it.
 
+        :param watch: is told each process that has to end where the supervisor is killed, and that does not end by itself then; before
+            it can do anything.
         :param around: of a trial.
         """
 
@@ -75,6 +86,7 @@ class TryingHost(PoweredHost):
         """Run a command in what a supervisor of this host runs under that name, a machine or a trial.
 
         :param timeout: in seconds.
+        :raises LimitReached: it has said more than :data:`MOST_SAID`.
         """
 
     # -- trials
@@ -89,6 +101,10 @@ class TryingHost(PoweredHost):
         self._entries.get(name)
         directory = self.directory(name + TRIAL)
         with ExitStack() as stack:
+            # The directory is there before the trial's supervisor has its own lock: others tidy meanwhile.
+            self._take(
+                stack, name, asking_lock(name + TRIAL), Note("run", f"a trial (process {os.getpid()})", utc_now())
+            )
             reading, writing = os.pipe()
             stack.callback(os.close, reading)
             lifeline = stack.enter_context(open(writing, "wb", 0))
@@ -109,11 +125,17 @@ class TryingHost(PoweredHost):
     def tidy(self) -> list[str]:
         told = super().tidy()
         for name in sorted(os.listdir(place)) if os.path.isdir(place := os.path.join(self.store, "running")) else []:
-            if name.endswith(TRIAL) and (taken := self._in_use.take(trial_lock(name), patient=False)) is not None:
-                remove_tree(os.path.join(place, name))
-                taken.gone()
-                taken.close()
-                told.append(f"removed what a killed command left of the trial of {name.removesuffix(TRIAL)}")
+            if not name.endswith(TRIAL):
+                continue
+            with ExitStack() as stack:
+                for lock in (asking_lock(name), trial_lock(name)):
+                    if (taken := self._in_use.take(lock, patient=False)) is None:
+                        break
+                    stack.callback(taken.close)
+                    stack.callback(taken.gone)
+                else:
+                    remove_tree(os.path.join(place, name))
+                    told.append(f"removed what a killed command left of the trial of {name.removesuffix(TRIAL)}")
         return told
 
     # -- for the supervisor
@@ -134,11 +156,7 @@ class TryingHost(PoweredHost):
         """
         entry = self._entries.get(name)
         with ExitStack() as stack:
-            note = Note("run", who, utc_now())
-            if (taken := self._in_use.take(trial_lock(name + TRIAL), note=note)) is None:
-                raise Refused(f"{name} is tried already", todo="Try again when that has ended.")
-            stack.callback(taken.close)
-            stack.callback(taken.gone)
+            self._take(stack, name, trial_lock(name + TRIAL), Note("run", who, utc_now()))
             given = []
             for address, disk in standing(self, entry, set).items():
                 label = self._label(disk.id)
@@ -152,6 +170,16 @@ class TryingHost(PoweredHost):
             yield replace(entry, name=name + TRIAL), given
 
     # -- inside
+
+    def _take(self, stack: ExitStack, name: str, lock: str, note: Note) -> None:
+        """A lock of a trial, until the stack ends; nothing is left of it then.
+
+        :raises Refused: another trial of the machine has it.
+        """
+        if (taken := self._in_use.take(lock, note=note)) is None:
+            raise Refused(f"{name} is tried already", todo="Try again when that has ended.")
+        stack.callback(taken.close)
+        stack.callback(taken.gone)
 
     def _end_of_trial(self, name: str) -> None:
         """:raises HostError: its supervisor does not end."""
@@ -186,6 +214,14 @@ class SupervisedTrial:
         except HostError:  # of its supervisor: it has gone, or nothing runs in it any more
             return True
         return False
+
+
+def asking_lock(name: str) -> str:
+    """The lock of whoever has asked for a trial, from before it has a directory until that is gone.
+
+    :param name: as of :func:`trial_lock`.
+    """
+    return f"trying-{name}"
 
 
 def trial_lock(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from goldroot.errors import BadInput, HostError
+from goldroot.errors import BadInput, Damaged, HostError
 from goldroot.hosts.nspawn import mounts
 
 
@@ -21,6 +21,32 @@ def gives_itself(root: str) -> bool:
         return False
     finally:
         os.close(place)
+
+
+#: What systemd-nspawn reads by its path, as root of this machine, before the container has a root of its own.
+_READ_FROM_OUTSIDE = "etc/machine-id"
+
+
+def refuse_led_out(name: str, root: str) -> None:
+    """systemd-nspawn reads one file of a container as if it were this machine's: links lead to this machine's files there, and
+    a pipe or a device is opened.
+
+    :param name: of the machine.
+    :raises Damaged: that is not a file of the container.
+    """
+    place = os.path.join(root, _READ_FROM_OUTSIDE)
+    there = os.path.realpath(place)
+    try:
+        mode = os.lstat(there).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG  # it is not there: nspawn gives the container one
+    if there.startswith(f"{os.path.realpath(root)}/") and stat.S_ISREG(mode):
+        return
+    raise Damaged(
+        f"/{_READ_FROM_OUTSIDE} of {name} is not a file, or a link that leads out of the server",
+        meaning="systemd-nspawn would read what it leads to on this machine, and was not started.",
+        todo="Put a file in its place, which may be empty.",
+    )
 
 
 def put_at(disk: int, root: str, path: str, how: tuple[int, int]) -> None:

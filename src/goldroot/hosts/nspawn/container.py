@@ -19,7 +19,9 @@ BASE, COUNT = (1 << 31) - (1 << 16), 1 << 31
 #: Of those that nspawn leaves, what a server's system can do without.
 _DROPPED = "CAP_MKNOD,CAP_AUDIT_CONTROL,CAP_SYS_NICE,CAP_SYS_RESOURCE,CAP_SYS_TTY_CONFIG,CAP_LINUX_IMMUTABLE"
 #: Calls through which the kernel was attacked most often, and that no server of a fleet needs.
-_FORBIDDEN = "~bpf ~perf_event_open ~userfaultfd ~io_uring_setup ~io_uring_enter ~io_uring_register ~kcmp"
+FORBIDDEN = ("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "kcmp")
+#: What nspawn refuses besides, of its own accord: what tells of keys (keyrings(7)).
+KEYS = ("keyctl", "add_key", "request_key")
 
 
 def arguments(name: str, root: str, interface: str = "") -> list[str]:
@@ -46,7 +48,7 @@ def arguments(name: str, root: str, interface: str = "") -> list[str]:
         "--timezone=off",
         "--link-journal=no",
         f"--drop-capability={_DROPPED}",
-        f"--system-call-filter={_FORBIDDEN}",
+        f"--system-call-filter={' '.join(f'~{call}' for call in FORBIDDEN)}",
     ]
 
 

@@ -9,20 +9,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from goldroot.errors import HostError, MissingProgram, NoPermission, ProgramFailed, Refused
+from goldroot.errors import HostError, LimitReached, MissingProgram, NoPermission, ProgramFailed, Refused
 from goldroot.hosts.directory.host import Directories
-from goldroot.hosts.machines import MachineHost, Running, control
+from goldroot.hosts.machines import MOST_SAID, MachineHost, Running, Watch, control
 from goldroot.hosts.machines.bridges import other_end, refuse_bridge
 from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.network import Network, checked
 from goldroot.hosts.nspawn import forward, links, mounts
-from goldroot.hosts.nspawn.assembly import gives_itself, put_at
+from goldroot.hosts.nspawn.assembly import gives_itself, put_at, refuse_led_out
 from goldroot.hosts.nspawn.container import BASE, COUNT, arguments
-from goldroot.hosts.nspawn.process import Container, as_a_shell
+from goldroot.hosts.nspawn.process import Container, as_a_shell, words_inside
 from goldroot.hosts.port import Around, Entry, NetLink
-from goldroot.run import Done, find, run, start
+from goldroot.run import Done, find, run_stranger, start
 
 #: Where systemd-nspawn would leave a directory of each machine on this one.
 _NSPAWN_RUN = "/run/systemd/nspawn"
@@ -59,7 +59,9 @@ class NspawnHost(MachineHost):
     def __init__(self, name: str, store: str, config: NspawnConfig) -> None:
         super().__init__(name, store, Directories(store), config)
 
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
+    def launch(
+        self, stack: ExitStack, watch: Watch, entry: Entry, disks: Sequence[Given], around: Around | None = None
+    ) -> Running:
         if os.geteuid() != 0:
             raise NoPermission("only root starts containers", todo="Run goldroot as root.")
         program, setpriv = find("systemd-nspawn"), find("setpriv")
@@ -71,6 +73,7 @@ class NspawnHost(MachineHost):
         root = os.path.join(self.directory(entry.name), "root")
         os.makedirs(root, mode=0o700, exist_ok=True)
         self._mount(stack, entry, disks, root)
+        refuse_led_out(entry.name, root)
         lead, follow = pty.openpty()
         stack.callback(os.close, lead)
         words = [
@@ -91,13 +94,12 @@ class NspawnHost(MachineHost):
             os.close(follow)
         running = Container(process, lead)
         try:
-            if (around and around.links) or network != Network():
-                with links.before_boot(running.pid) as inside:
-                    links.make_dummies(inside, around.links if around else ())
-                    if network.bridge:
-                        own = gives_itself(root)
-                        links.join(inside, network, other_end(entry.name), gives_itself=own)
-                    forward.forward(stack, inside, sockets)
+            with links.before_boot(running.pid, watch) as inside:
+                links.make_dummies(inside, around.links if around else ())
+                if network.bridge:
+                    own = gives_itself(root)
+                    links.join(inside, network, other_end(entry.name), gives_itself=own)
+                forward.forward(stack, inside, sockets)
         except BaseException:
             running.halt("killed")
             running.wait()
@@ -126,11 +128,15 @@ class NspawnHost(MachineHost):
     def inside(self, name: str, argv: Sequence[str], timeout: float) -> Done:
         """As :meth:`goldroot.hosts.machines.TryingHost.inside`."""
         pid = int(control.ask(self.directory(name), do="inside")["pid"])
-        spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
-        clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "USER=root"]
-        words = [*clean, find("nsenter"), f"--target={pid}", *spaces, "--", *argv]
         try:
-            done = run(words, ok=None, timeout=timeout)
+            done = run_stranger(words_inside(pid, argv), timeout=timeout, most=MOST_SAID)
+        except LimitReached as error:
+            raise LimitReached(
+                f"{argv[0]} said more than {MOST_SAID >> 20} MiB in {name}",
+                limit=error.limit,
+                meaning="It was ended.",
+                todo="Let it write to a file on the server.",
+            ) from error
         except ProgramFailed as error:
             raise ProgramFailed(
                 f"{argv[0]} did not end within {timeout:g} s in {name}",

@@ -11,32 +11,38 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 from goldroot.errors import HostError, ProgramFailed
+from goldroot.hosts.machines import MOST_LINKS, Watch
 from goldroot.hosts.network import Network
 from goldroot.hosts.nspawn.container import first_inside
 from goldroot.hosts.port import NetLink
 from goldroot.run import find, run
 
-#: Seconds that a container gets to have its first process, and between two looks.
-_PATIENCE, _LOOK_AGAIN = 20.0, 0.002
+#: Seconds that a container gets to have its first process, and then its link; and between two looks.
+_BEGINS, _PATIENCE, _LOOK_AGAIN = 60.0, 20.0, 0.002
 #: Kinds of links that lead nowhere, the first that the kernel has: a bridge without ports is one, too.
 _NOWHERE = ("dummy", "bridge")
 
 
 @contextmanager
-def before_boot(pid: int) -> Iterator[int]:
+def before_boot(pid: int, watch: Watch) -> Iterator[int]:
     """Stop the first process of the container that a child of ours, ``pid``, runs, for the block: as soon as it is there.
 
     Until then systemd-nspawn has it wait, or it has hardly begun: what is made in the block is there when a service looks.
 
+    :param watch: is told that process before it is stopped: one that is does not see that systemd-nspawn has ended.
     :raises HostError: it does not begin.
     """
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _BEGINS
     while (inside := first_inside(pid)) is None or _space(inside) == _space("self"):
-        if time.monotonic() > end or os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            raise HostError("it has ended before it had a network")
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            raise HostError("it ended before it had begun")
+        if time.monotonic() > end:
+            raise HostError(f"it did not begin within {_BEGINS:g} s")
         time.sleep(_LOOK_AGAIN)
+    watch(inside)
     os.kill(inside, signal.SIGSTOP)
     try:
         yield inside
@@ -86,7 +92,9 @@ def join(inside: int, network: Network, ours: str, *, gives_itself: bool) -> Non
     if gives_itself or not network.address:
         return
     give_addresses(inside, NetLink(network.interface, (network.address,)))
-    if network.gateway and (why := _ip(inside, "route", "replace", "default", "via", network.gateway)):
+    # A gateway need not be one of the address's own network: one of the link alone (fe80::1) is reached by its link, too.
+    way = ("via", network.gateway, "dev", network.interface, "onlink")
+    if network.gateway and (why := _ip(inside, "route", "replace", "default", *way)):
         raise HostError(f"it has no way to {network.gateway}: {why}")
 
 
@@ -98,8 +106,8 @@ def links_of(inside: int) -> list[NetLink]:
     except (ProgramFailed, ValueError):  # it has ended
         return []
     return [
-        NetLink(str(one["ifname"]), tuple(_addresses(one.get("addr_info", ()))))
-        for one in found
+        NetLink(str(one["ifname"]), tuple(islice(_addresses(one.get("addr_info", ())), MOST_LINKS)))
+        for one in found[:MOST_LINKS]
         if "LOOPBACK" not in one.get("flags", ())
     ]
 

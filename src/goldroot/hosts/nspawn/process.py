@@ -1,14 +1,19 @@
-"""A container that runs, for its supervisor; and how a command that could not be begun in one is told."""
+"""A container that runs, for its supervisor; and a command in one: how it is begun, and how it has ended."""
 
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
+import sys
+from collections.abc import Sequence
 
-from goldroot.errors import HostError
+from goldroot.errors import HostError, NoPermission
 from goldroot.hosts.nspawn.container import first_inside
-from goldroot.run import Done
+from goldroot.run import Done, find
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Container:
@@ -42,8 +47,30 @@ class Container:
         return pid
 
 
+def words_inside(pid: int, argv: Sequence[str]) -> list[str]:
+    """The words that run a command in the container whose first process that is: see :mod:`goldroot.hosts.nspawn.enter`.
+
+    :raises NoPermission: there is no filter of system calls for this architecture.
+    """
+    filter_of_calls = os.path.join(_HERE, "filters", f"{platform.machine()}.bpf")
+    if not os.path.exists(filter_of_calls):
+        raise NoPermission(
+            f"commands cannot be run in containers on {platform.machine()}",
+            meaning="goldroot has no filter of system calls for this architecture. The command was not started.",
+            todo="Use x86-64, arm64 (aarch64) or s390x.",
+        )
+    enter = [sys.executable, "-I", "-S", os.path.join(_HERE, "enter.py"), filter_of_calls]
+    spaces = ["--user", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
+    return [*enter, find("nsenter"), f"--target={pid}", *spaces, "--", *argv]
+
+
 def as_a_shell(done: Done, word: str) -> Done:
-    """What could not be begun, in the words and with the status of a shell: 127 not found, 126 not to be run."""
+    """How a command has ended, in the words and with the status of a shell.
+
+    127: it was not found, 126: it could not be run, 128 and the number: it was ended by a signal.
+    """
+    if done.status < 0:
+        return Done(128 - done.status, done.out, done.err)
     said = done.err.decode("utf-8", "replace")
     if done.status not in (126, 127) or not said.startswith("nsenter: failed to execute"):
         return done

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from goldroot.errors import HostError, Unreachable
 from goldroot.guest import kernel
 from goldroot.guest.initramfs import PARAMETER, GuestLink, addition, follow
-from goldroot.hosts.machines import Given, Running, TryingHost, control
+from goldroot.hosts.machines import Given, Running, TryingHost, Watch, control
 from goldroot.hosts.machines.console import ConsoleLog
 from goldroot.hosts.machines.cover import cover, own_mounts
 from goldroot.hosts.port import Around, Entry
@@ -50,7 +50,9 @@ class EmulatedHost(ImageHost, TryingHost):
         """What QEMU is told of each machine besides.  Never of a trial: it might lead out of it."""
         return ()
 
-    def launch(self, stack: ExitStack, entry: Entry, disks: Sequence[Given], around: Around | None = None) -> Running:
+    def launch(
+        self, stack: ExitStack, watch: Watch, entry: Entry, disks: Sequence[Given], around: Around | None = None
+    ) -> Running:
         board, directory = board_of(self.architecture), self.directory(entry.name)
         program, setpriv = find(board.program), find("setpriv")
         for given in disks:
@@ -96,6 +98,7 @@ class EmulatedHost(ImageHost, TryingHost):
                 )
             finally:
                 os.close(follow)
+        watch(process.pid)  # one that has become another user does not end with its parent (prctl(2))
         return Emulated(process, lead, directory)
 
     def inside(self, name: str, argv: Sequence[str], timeout: float) -> Done:
