@@ -109,6 +109,25 @@ def test_where_no_kernel_has_one_it_is_packed_of_the_roots_static_busybox(root: 
     assert copied(root)[0] == "6.9", "what a distribution made is preferred"
 
 
+@pytest.mark.parametrize("above", ["lib", "usr/lib"])
+def test_a_kernel_that_was_unpacked_and_whose_modules_nobody_listed_is_told(root: Path, above: str) -> None:
+    """What is packed would find none of them, and tell that a disk cannot be mounted."""
+    (root / "boot/vmlinuz-6.9").write_text("kernel")
+    (root / "bin").mkdir()
+    (root / "bin/busybox").write_bytes(elf([1, 2]))
+    modules = root / above / "modules/6.9"
+    modules.mkdir(parents=True)
+    copied(root)  # all that it needs may be built in
+    (modules / "kernel").mkdir()
+    with pytest.raises(Damaged, match=r"/lib/modules/6\.9 has no modules\.dep"):
+        copied(root)
+    (modules / "modules.dep").touch()
+    copied(root)
+    (modules / "modules.dep").unlink()
+    (root / "boot/initrd.img-6.9").write_text("its own")
+    assert copied(root)[0] == "6.9", "it has brought what it needs"
+
+
 @pytest.mark.parametrize("program", [elf([1, 3]), elf([3], ">"), b"#!/bin/sh\n", elf([1])[:66], b""])
 def test_a_busybox_that_needs_more_than_itself_cannot_be_the_first_program(root: Path, program: bytes) -> None:
     (root / "boot/vmlinuz-6.9").write_text("kernel")

@@ -56,6 +56,15 @@ def test_paths_come_to_their_disks(site: Site, tmp_path: Path) -> None:
     assert found["1B5"]["usr"].mode == before["usr"].mode, "a directory on the way is a copy"
 
 
+def test_an_image_is_for_the_machines_that_its_programs_are_for(site: Site, tmp_path: Path) -> None:
+    """Not for the one on which it was imported."""
+    program = b"\x7fELF\2\2\1" + bytes(11) + b"\0\x16"  # s390x
+    import_image(site, "small", str(make_root(tmp_path / "r", {"usr/bin/dash": program}, shell=False)))
+    with site.catalog.read() as tx:
+        os_of_image = images.get(tx, "small").os
+    assert (os_of_image["id"], os_of_image["architecture"]) == ("small", "s390x")
+
+
 def test_a_path_that_the_source_lacks_is_made(site: Site, tmp_path: Path) -> None:
     import_image(site, "small", str(make_tree(tmp_path / "r", {"etc/f": "x", "usr/f": "x"})))
     found = {address: dump_tree(path) for address, path in disks(site, "small").items()}

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +10,7 @@ import pytest
 from support.hosts import need_programs
 from support.libvirtd import need_libvirt
 from support.systemd_roots import systemd_root
-from support.whole_site import WholeSite
+from support.whole_site import WholeSite, in_memory
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(2400)]
 
@@ -42,17 +38,8 @@ parameters = "ro quiet panic=-1"
 def fleet() -> Iterator[WholeSite]:
     uri = need_libvirt()
     need_programs("mkfs.erofs", "mkfs.ext4", "mmdebstrap")
-    memory = "/dev/shm"
-    room = Path(tempfile.mkdtemp(prefix="goldroot-libvirt-", dir=memory if os.access(memory, os.W_OK) else None))
-    fleet = WholeSite(room / "site")
-    fleet.root.mkdir()
-    (fleet.root / "goldroot.toml").write_text(HOSTS.format(uri=uri))
-    fleet("init", str(fleet.root))
-    try:
+    with in_memory(["web1"], HOSTS.format(uri=uri)) as fleet:
         yield fleet
-    finally:
-        fleet.stop(["web1"])
-        shutil.rmtree(room)
 
 
 def domains(name: str = "site-WEB1") -> Any:

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
 from support.hosts import need_programs
 from support.systemd_roots import systemd_root
-from support.whole_site import WholeSite, put
+from support.whole_site import WholeSite, in_memory, put
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -86,15 +83,8 @@ def fleet() -> Iterator[WholeSite]:
     need_programs("systemd-nspawn", "setpriv", "nsenter", "mmdebstrap")
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    memory = "/dev/shm"
-    room = Path(tempfile.mkdtemp(prefix="goldroot-fleet-", dir=memory if os.access(memory, os.W_OK) else None))
-    fleet = WholeSite(room / "site")
-    fleet("init", str(fleet.root), "--host", "nspawn")
-    try:
+    with in_memory(CLONES, "", "--host", "nspawn") as fleet:
         yield fleet
-    finally:
-        fleet.stop(CLONES)
-        shutil.rmtree(room)
 
 
 def test_servers_that_run_move_to_another_release_and_back(fleet: WholeSite) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import pytest
 from support.guest import extract_kernel, put_boot
 from support.hosts import need_programs
 from support.roots import make_root
-from support.whole_site import WholeSite
+from support.whole_site import WholeSite, in_memory
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -47,20 +46,12 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fleet(unpacked: Path) -> Iterator[WholeSite]:
     """With an image, of which there is no gold yet."""
-    memory = "/dev/shm"
-    room = Path(tempfile.mkdtemp(prefix="goldroot-small-", dir=memory if os.access(memory, os.W_OK) else None))
-    fleet = WholeSite(room / "site")
-    fleet.root.mkdir()
-    (fleet.root / "goldroot.toml").write_text(HOST)
-    fleet("init", str(fleet.root))
-    fleet.configure(TRIED)
-    put_boot(unpacked, make_root(room / "root"))
-    fleet("image", "import", "debian", "--from", str(room / "root"))
-    try:
+    with in_memory(["web1"], HOST) as fleet:
+        fleet.configure(TRIED)
+        root = make_root(fleet.root.parent / "root")
+        put_boot(unpacked, root)
+        fleet("image", "import", "debian", "--from", str(root))
         yield fleet
-    finally:
-        fleet.stop(["web1"])
-        shutil.rmtree(room)
 
 
 def test_both_forms_of_a_test_system_boot_and_its_gold_is_published(fleet: WholeSite) -> None:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.hosts import need_programs
 from support.systemd_roots import systemd_root
-from support.whole_site import WholeSite, put
+from support.whole_site import WholeSite, in_memory, put
 
 pytestmark = [pytest.mark.root, pytest.mark.integration, pytest.mark.timeout(7200)]
 
@@ -50,17 +47,8 @@ def fleet() -> Iterator[WholeSite]:
     need_programs("qemu-system-x86_64", "mkfs.erofs", "mkfs.ext4", "setpriv", "mmdebstrap")
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    memory = "/dev/shm"
-    room = Path(tempfile.mkdtemp(prefix="goldroot-machines-", dir=memory if os.access(memory, os.W_OK) else None))
-    fleet = WholeSite(room / "site")
-    fleet.root.mkdir()
-    (fleet.root / "goldroot.toml").write_text(HOSTS)
-    fleet("init", str(fleet.root))
-    try:
+    with in_memory(["web1"], HOSTS) as fleet:
         yield fleet
-    finally:
-        fleet.stop(["web1", "web2"])
-        shutil.rmtree(room)
 
 
 @pytest.mark.parametrize("maker", WITH)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 COMMAND = "import sys; from goldroot.cli.main import main; main(sys.argv[1:])"
@@ -70,3 +73,25 @@ class WholeSite:
         """Whatever runs at the end of a test is killed."""
         for name in names:
             self.run("machine", "stop", name, "--patience", "0")
+
+
+@contextmanager
+def in_memory(servers: Iterable[str], table: str = "", *options: str) -> Iterator[WholeSite]:
+    """A new site for the block, in memory where this machine lets us; at its end its servers are killed.
+
+    :param servers: their names.
+    :param table: what its file says before it is made.
+    :param options: of ``goldroot init``.
+    """
+    memory = "/dev/shm"
+    room = Path(tempfile.mkdtemp(prefix="goldroot-site-", dir=memory if os.access(memory, os.W_OK) else None))
+    site = WholeSite(room / "site")
+    if table:
+        site.root.mkdir()
+        (site.root / "goldroot.toml").write_text(table)
+    site("init", str(site.root), *options)
+    try:
+        yield site
+    finally:
+        site.stop(servers)
+        shutil.rmtree(room)

@@ -168,6 +168,15 @@ def test_how_a_command_ends(machine: Machine) -> None:
     assert (orphan.status, orphan.out) == (3, b"")
 
 
+def test_a_program_for_another_architecture_is_told_what_would_run_it(machine: Machine) -> None:
+    program = machine.root / "usr/bin/strange"
+    program.write_bytes(b"\x7fELF\2\2\1" + bytes(11) + b"\xff\xfe" + bytes(44))  # no machine has that number
+    program.chmod(0o755)
+    done = machine.run(["strange"], ok=None)
+    assert done.status == 126
+    assert done.err.startswith(b"strange: Exec format error (one for another architecture runs by qemu-user")
+
+
 def test_what_a_command_leaves_running_ends_with_it(machine: Machine) -> None:
     mark = f"1{time.monotonic_ns()}"
     machine.sh(f"sleep {mark} > /dev/null 2>&1 & sleep {mark} & echo")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -132,23 +133,35 @@ def _own(name: str) -> bytes:
 
 def _modules(root: int, version: str, wanted: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """The modules with all that they need, and the indexes by which modprobe finds them; nothing where there are none."""
-    cursor = Cursor(root)
-    try:
-        for above in (b"usr/lib/modules/", b"lib/modules/"):
-            top = above + os.fsencode(version)
-            try:
-                indexes = [name for name in os.listdir(cursor.at(top)) if _INDEXES.fullmatch(os.fsencode(name))]
-            except OSError as error:
-                if error.errno in NOT_THERE:
-                    continue
+    with closing(Cursor(root)) as cursor:
+        top, names = _found(cursor, version)
+        indexes = [name for name in names if _INDEXES.fullmatch(os.fsencode(name))]
+        contents = {name: _read(cursor, top, os.fsencode(name)) for name in indexes}
+        yield from contents.items()
+        for path in needed(contents.get("modules.dep", b"").decode(errors="replace"), wanted):
+            yield path, _read(cursor, top, os.fsencode(path))
+
+
+def has_unlisted_modules(root: int, version: str) -> bool:
+    """Whether a kernel has modules and no list of what they need (``modules.dep``), so that modprobe finds none of them.
+
+    :param root: descriptor of the system's root.
+    """
+    with closing(Cursor(root)) as cursor:
+        _, names = _found(cursor, version)
+        return "kernel" in names and "modules.dep" not in names
+
+
+def _found(cursor: Cursor, version: str) -> tuple[bytes, list[str]]:
+    """The directory of a kernel's modules, and what is in it; nothing where there is none."""
+    for above in (b"usr/lib/modules/", b"lib/modules/"):
+        top = above + os.fsencode(version)
+        try:
+            return top, os.listdir(cursor.at(top))
+        except OSError as error:
+            if error.errno not in NOT_THERE:
                 raise
-            contents = {name: _read(cursor, top, os.fsencode(name)) for name in indexes}
-            yield from contents.items()
-            for path in needed(contents.get("modules.dep", b"").decode(errors="replace"), wanted):
-                yield path, _read(cursor, top, os.fsencode(path))
-            return
-    finally:
-        cursor.close()
+    return b"", []
 
 
 def needed(dependencies: str, wanted: Sequence[str]) -> list[str]:

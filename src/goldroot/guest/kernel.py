@@ -19,6 +19,7 @@ from typing import NamedTuple
 from goldroot.errors import Damaged
 from goldroot.files import NOT_THERE, Cursor, read_regular
 from goldroot.guest.cpio import cpio
+from goldroot.guest.initramfs import has_unlisted_modules
 
 #: What distributions call them: Debian, Red Hat and Arch; SUSE calls those of s390x "image-".
 _KERNELS = re.compile(r"(?:vmlinuz|vmlinux|image|bzImage|Image)-(.+)")
@@ -67,12 +68,14 @@ def copy_out(root: int, directory: str, whose: str) -> Kernel:
     :param root: descriptor of the root.
     :param directory: where the copies go, in the place of older ones.
     :param whose: for messages.
-    :raises Damaged: there are none, or they are not plain files.
+    :raises Damaged: there are none, or they are not plain files, or what is packed would find no modules of the kernel.
     """
     with open_boot(root, whose, alone=True) as (boot, found):
         busybox = b"" if found.initial else static_busybox(root)
         if not (found.initial or busybox):
             raise _none(whose, _NO_INITIAL)
+        if not found.initial and has_unlisted_modules(root, found.version):
+            raise _unlisted(whose, found.version)
         kernel, initial = _copied(boot, found.kernel, f"{directory}/kernel"), f"{directory}/initrd"
         if found.initial:
             _copied(boot, found.initial, initial)
@@ -167,6 +170,15 @@ def _none(whose: str, why: str) -> Damaged:
         meaning="A machine boots the newest kernel of its own root for which there is an initial file system.",
         todo="Install a kernel in the maintenance system (on Debian: apt-get install linux-image-...), and publish it. "
         "Where it cannot be installed (for another architecture), unpack one, and install busybox-static.",
+    )
+
+
+def _unlisted(whose: str, version: str) -> Damaged:
+    return Damaged(
+        f"{whose} has nothing to boot: its /lib/modules/{version} has no modules.dep",
+        meaning="Its kernel was unpacked and not installed: nothing says what its modules need, so none of them would be found.",
+        todo=f"List them in the maintenance system (its own depmod {version}, or depmod -b ROOT {version} before ROOT is "
+        "imported; on Debian it is in kmod), and publish it.",
     )
 
 

@@ -6,6 +6,7 @@ of the machine that it was made on, the words of its kernel, and what puts a roo
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from goldroot.system import (
     How,
     OwnDisks,
     Refusal,
+    architecture_of,
     last_words,
     left_out,
     look_inside,
@@ -41,8 +43,6 @@ _MAKERS = {
     "usr/bin/dracut": ("--regenerate-all", "--force"),
     "usr/sbin/dracut": ("--regenerate-all", "--force"),
 }
-#: A program that every system has, whose header says for which machines it is (elf(5)): class, order and machine.
-_PROGRAMS = (b"usr/bin/dash", b"usr/bin/bash", b"usr/bin/busybox", b"usr/lib/systemd/systemd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,8 @@ def _planned(system: System, opened: Mapping[str, Opened]) -> Conversion:
     changes = [*_fstab(system, tree, notes), *_command_lines(tree, notes), *_hooks(system, tree)]
     makers = ((f"/{path}", *words) for path, words in _MAKERS.items() if tree.kind(path.encode()) in ("file", "link"))
     rebuild: tuple[str, ...] = next(makers, ())
-    if rebuild and not _runs_here(tree):
+    usr = opened[system.layout.disk_of(b"usr").address].path
+    if rebuild and architecture_of(usr) not in ("", platform.machine()):  # one of which nobody can say is tried
         rebuild = ()
         notes.append("its programs are for another architecture: its initial file systems are not made again here")
     elif not rebuild:
@@ -238,11 +239,3 @@ def _tree(system: System, opened: Mapping[str, Opened]) -> OwnDisks:
 
 def _own_paths(system: System) -> set[str]:
     return {f"/{path.decode('utf-8', 'replace')}" for disk in system.layout.disks for path in disk.paths}
-
-
-def _runs_here(tree: OwnDisks) -> bool:
-    """Whether its programs are for this machine; a system of which nobody can say is tried."""
-    with open("/proc/self/exe", "rb") as file:
-        ours = file.read(20)
-    theirs = next((head for path in _PROGRAMS if (head := (tree.read(path) or b"")[:20]).startswith(b"\x7fELF")), ours)
-    return (theirs[4:6], theirs[18:20]) == (ours[4:6], ours[18:20])

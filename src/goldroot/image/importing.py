@@ -17,7 +17,7 @@ from goldroot.image.maintain import existing_system
 from goldroot.image.systems import MAINTENANCE, System, refuse_unknown_machine, said_once
 from goldroot.image.tarball import unpack
 from goldroot.site import Layout, Site, check_image_name, load_layout
-from goldroot.system import os_facts
+from goldroot.system import architecture_of, os_facts
 from goldroot.tree import (
     DIRECTORY,
     BuildOptions,
@@ -160,10 +160,18 @@ def _read_into(system: System, source: str, progress: Progress | None) -> Import
 
 
 def system_facts(system: System) -> dict[str, str]:
-    """What ``os-release`` of a system says, and the machine's architecture."""
-    etc, usr = (system.layout.disk_of(path).address for path in (b"etc", b"usr"))
+    """What ``os-release`` of a system says, and for which machines its programs are."""
     with system.open(view="live") as opened:
-        return {**os_facts(opened[etc].path, opened[usr].path), "architecture": platform.machine()}
+        return facts_of(system.layout, {address: disk.path for address, disk in opened.items()})
+
+
+def facts_of(layout: Layout, paths: Mapping[str, str]) -> dict[str, str]:
+    """As :func:`system_facts`.
+
+    :param paths: of a system's open disks, by address.
+    """
+    etc, usr = (paths[layout.disk_of(path).address] for path in (b"etc", b"usr"))
+    return {**os_facts(etc, usr), "architecture": architecture_of(usr) or platform.machine()}
 
 
 def _from_archive(system: System, source: str, progress: Progress | None) -> Imported:

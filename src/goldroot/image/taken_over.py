@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,10 +11,11 @@ from goldroot.catalog import copies, disks, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound, Refused
 from goldroot.hosts import Host, find_entry
+from goldroot.image.importing import facts_of
 from goldroot.image.publish import PublishPlan, write_record
 from goldroot.image.systems import MAINTENANCE, System, fingerprint
 from goldroot.site import Layout, Site
-from goldroot.system import os_facts, read_packages
+from goldroot.system import read_packages
 from goldroot.tree import Progress, scan_tree
 
 
@@ -44,9 +44,9 @@ def take_over_image(
         return
     files.make_directory(site.image_path(image))
     files.write(site.image_path(image, "layout.toml"), layout.source.encode())
-    etc, usr = (gold[layout.disk_of(path).address] for path in (b"etc", b"usr"))
-    with host.open_disks({etc: "ro", usr: "ro"}) as opened:
-        facts = {**os_facts(opened[etc].path, opened[usr].path), "architecture": platform.machine()}
+    addresses = {layout.disk_of(path).address for path in (b"etc", b"usr")}
+    with host.open_disks({gold[address]: "ro" for address in addresses}) as opened:
+        facts = facts_of(layout, {address: opened[gold[address]].path for address in addresses})
     with site.catalog.begin() as tx:
         images.create(tx, image, layout.name, facts, slot_count=slot_count, host=host.name)
         images.touched(tx, image, MAINTENANCE)

@@ -41,6 +41,7 @@ __all__ = [
     "Tie",
     "Tried",
     "UpdateTrees",
+    "architecture_of",
     "broken_references",
     "compare_packages",
     "doubtful",
@@ -96,7 +97,7 @@ if TYPE_CHECKING:
     from goldroot.system.kernel_words import COMMAND_LINES, with_words
     from goldroot.system.limits import MIB, Limits
     from goldroot.system.network import NETWORK_VALUES, NetworkSettings
-    from goldroot.system.os_release import os_facts
+    from goldroot.system.os_release import architecture_of, os_facts
     from goldroot.system.own_disks import OwnDisks, names_in, read_path, remove_path
     from goldroot.system.package_files import PackageFiles, read_package_files
     from goldroot.system.packages import Package, PackageChange, Packages, compare_packages, read_packages
@@ -122,7 +123,7 @@ else:
             "identity": "Identity fingerprints write_identity FirstIdentity UpdateTrees make_first",
             "limits": "MIB Limits",
             "network": "NETWORK_VALUES NetworkSettings",
-            "os_release": "os_facts",
+            "os_release": "architecture_of os_facts",
             "package_files": "PackageFiles read_package_files",
             "packages": "Package PackageChange Packages compare_packages read_packages",
             "words": "Mode power_of",

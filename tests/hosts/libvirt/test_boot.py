@@ -23,6 +23,7 @@ from support.guest import extract_kernel, put_boot
 from support.hosts import MIB, SINCE, applied, found, gold, hold, live, need_programs, new_disk, prepare
 from support.libvirtd import open_directory
 from support.libvirtlab import LibvirtLab, libvirt_lab
+from support.qemu_guests import until_said
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -71,15 +72,6 @@ def put(lab: LibvirtLab, id: str, file: str, text: str = "") -> None:
         etc = Path(opened[id].path, "etc")
         etc.mkdir(exist_ok=True)
         (etc / file).write_text(text)
-
-
-def until_said(lab: LibvirtLab, words: str) -> list[str]:
-    for _ in range(2400):
-        lines = lab.host.console("WEB1", 200)
-        if any(words in line for line in lines):
-            return lines
-        time.sleep(0.05)
-    raise AssertionError(lines)
 
 
 def test_whoever_starts_it_boots_its_gold_and_a_switch_is_one_redefinition(lab: LibvirtLab, unpacked: Path) -> None:
@@ -143,7 +135,7 @@ def test_who_does_not_listen_is_killed_and_its_disk_is_dirty(lab: LibvirtLab) ->
     with pytest.raises(Damaged, match="not unmounted"):
         lab.host.open_disks({"WEB1-1B5": "ro"}).__enter__()
     lab.host.start("WEB1")
-    until_said(lab, "up as web1")
+    until_said(lab, "up as web1", starts=2)
 
 
 def test_a_guest_is_given_the_hashes_of_its_shared_disks(tmp_path: Path, unpacked: Path) -> None:

@@ -144,6 +144,14 @@ def test_where_no_agent_listens_the_button_is_pressed(lab: Lab) -> None:
     assert "the button was pressed" in lab.host.console("WEB1", 20)
 
 
+def test_who_is_stopped_while_it_boots_is_asked_once_its_agent_listens(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    assert lab.host.stop("WEB1", 120) == "asked"
+    assert "the agent was asked" in lab.host.console("WEB1", 20)
+    with lab.host.open_disks({"WEB1-1B5": "ro"}) as opened:
+        assert Path(opened["WEB1-1B5"].path, "etc/written").exists()
+
+
 def test_who_does_not_listen_is_killed_and_its_disk_is_dirty(lab: Lab) -> None:
     put(lab, "WEB1", "dirty")
     lab.host.start("WEB1")

@@ -107,10 +107,11 @@ class PoweredHost(FileHost, ABC):
                     return "off"
                 time.sleep(_LOOK_AGAIN)
             raise still_running(name, power.why)
+        unheard: list[str] = []
         for how in self.ways:
             seconds = _AFTER_KILL if how == "killed" else patience / (len(self.ways) - 1)
-            if self._ended(name, how, seconds):
-                return how
+            if ended := self._ended(name, how, seconds, unheard):
+                return ended
         if self.power(name).state == "off":
             return "killed"
         raise still_running(name, "nothing ended it")
@@ -180,17 +181,27 @@ class PoweredHost(FileHost, ABC):
                 ) from error
             yield Given(address, label, "ro", link.owner)
 
-    def _ended(self, name: str, how: str, seconds: float) -> bool:
-        end, asked = time.monotonic() + seconds, 0.0
+    def _ended(self, name: str, how: str, seconds: float, unheard: list[str]) -> str:
+        """The way by which it has ended; "": it goes on.
+
+        :param unheard: ways that it did not listen to.  What boots may listen before these seconds are over, and has as
+            many from then on.
+        """
+        end, asked = time.monotonic() + seconds, float("-inf")
         while True:
-            now = time.monotonic()
-            if now >= asked + _ASK_AGAIN:
+            if (now := time.monotonic()) >= min(asked + _ASK_AGAIN, end):
                 # who listened once has heard it: in a system that ends, the agent is among the first to go
-                if not self._told(name, how) and not asked:
-                    return False
+                if not self._told(name, how) and asked < 0:
+                    unheard.append(how)
+                    return ""
+                later = unheard if asked >= 0 and how != "killed" else []
+                heard = next((one for one in later if self._told(name, one)), "")
+                if heard and self.power(name).state != "off":  # one that has ended just now was told, too
+                    unheard.remove(heard)
+                    how, end = heard, now + seconds
                 asked = now
             if self.power(name).state == "off":
-                return True
+                return how
             if now >= end:
-                return False
+                return ""
             time.sleep(_LOOK_AGAIN)

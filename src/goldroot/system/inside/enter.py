@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 #: Namespaces that make no question of rights.
 SPACES = calls.NEWPID | calls.NEWIPC | calls.NEWUTS | calls.NEWCGROUP
 
+#: What is said of a program that the kernel does not know how to run.
+_FOREIGN = " (one for another architecture runs by qemu-user: install qemu-user-static)"
+
 #: The word by which this program tells itself that it is in a user's namespace already.
 AGAIN = "again"
 
@@ -289,7 +292,8 @@ def _become(plan: Plan, terminal: int | None, ours: bool) -> None:
     if ours:
         env["PATH"] = f"/run/goldroot/bin:{env['PATH']}"
     error = _execute(command, env)
-    os.write(2, f"{command[0]}: {error.strerror}\n".encode("utf-8", "surrogateescape"))
+    more = _FOREIGN if error.errno == errno.ENOEXEC else ""
+    os.write(2, f"{command[0]}: {error.strerror}{more}\n".encode("utf-8", "surrogateescape"))
     os._exit(127 if error.errno == errno.ENOENT else 126)
 
 
