@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from goldroot import crash
 from goldroot.errors import Busy, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
-from goldroot.hosts.zvm.reading import included, token_of
+from goldroot.hosts.zvm.reading import beside, token_of
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import (
     BadReply,
@@ -75,11 +75,7 @@ class Manager:
 
     def beside(self, entry: source.Entry) -> list[source.Entry]:
         """The profiles that an entry includes, and the SUBCONFIGs that an IDENTITY is built with."""
-        parts = []
-        for name in included(entry):
-            profile = self._profile(name)
-            parts.append(profile if profile is not None else self.read(name))
-        return [part for part in parts if part is not None]
+        return beside(entry, lambda kind, name: self._profile(name) if kind == "PROFILE" else self.read(name))
 
     def all(self) -> Iterator[source.Entry]:
         """Every USER and IDENTITY of the directory, in one call."""

@@ -8,9 +8,10 @@ from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.plan_moves import Around
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.hosts.zvm.reading import Extent, Standing, checked, included, standing
+from goldroot.hosts.zvm.reading import Extent, Standing, beside, checked, standing
 from goldroot.hosts.zvm.writing import Words
 from goldroot.zvm.directory import Directory
+from goldroot.zvm.directory.model import MACHINES
 
 #: Addresses of the management guest that plans name where no site says them.
 ADDRESSES = tuple(f"F{number:03X}" for number in range(256))
@@ -25,11 +26,11 @@ class FileEntries:
 
     def standing(self, name: str) -> Standing | None:
         """An entry, in which every minidisk at an address of goldroot's counts as a disk."""
-        found = self._directory.find(self._names.user(name))
-        if found is None or found.kind not in ("USER", "IDENTITY"):
+        found = self._directory.find(self._names.user(name), *MACHINES)
+        if found is None:
             return None
-        beside = [part for other in included(found) if (part := self._directory.find(other)) is not None]
-        return checked(standing(found, beside, name=name, names=self._names, registry=_by_place))
+        parts = beside(found, lambda kind, other: self._directory.find(other, kind))
+        return checked(standing(found, parts, name=name, names=self._names, registry=_by_place))
 
 
 def around_directory(directory: Directory, *, prefixes: Mapping[str, str], group: str) -> Around:
