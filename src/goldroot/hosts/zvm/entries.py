@@ -123,10 +123,18 @@ class DirectoryEntries:
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
         """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote; one call for all."""
-        user = self.names.user(check_entry_name(owner))
-        return sorted(row for hit in set(self.manager.linking(user)) for row in self._links_in(hit, owner, user))
+        names, found = self.names, set()
+        for user, link in self.linking(owner):
+            name, theirs = names.shown(user), names.address(owner, "owner", link.vdev1)
+            found.add((name, names.address(name, "machine", link.address), _short(theirs)))
+        return sorted(found)
 
-    def _links_in(self, hit: tuple[str, str], owner: str, user: str) -> Iterator[tuple[str, str, str]]:
+    def linking(self, owner: str) -> list[tuple[str, source.Link]]:
+        """(user ID, link) of every LINK to an entry's disks, passwords left behind."""
+        user = self.names.user(check_entry_name(owner))
+        return [(hit[0], link) for hit in set(self.manager.linking(user)) for link in self._links_in(hit, user)]
+
+    def _links_in(self, hit: tuple[str, str], user: str) -> list[source.Link]:
         """The link of a statement that the search has found; of its whole entry where it cannot be read by itself."""
         target, statement = hit
         lines = [f"USER {target} NOLOG".encode("latin-1"), statement.encode("latin-1", "replace")]
@@ -134,11 +142,7 @@ class DirectoryEntries:
         if not any(link.owner == user for link, _ in found):
             entry = self.manager.read(target)
             found = [] if entry is None else source.links(entry)
-        name = self.names.shown(target)
-        for link, _ in found:
-            if link.owner == user:
-                theirs = self.names.address(owner, "owner", link.vdev1)
-                yield name, self.names.address(name, "machine", link.address), _short(theirs)
+        return [link for link, _ in found if link.owner == user]
 
     # -- changes
 
