@@ -29,6 +29,15 @@ from goldroot.zvm.smapi.encode import find_layout
 from support.commands import data, said
 from support.zvmfleet import ZvmFleet
 
+#: A server that was switched by hand, with one disk of its own.
+SWITCHED = """\
+USER S10RO9 NOLOG 512M 1G G
+ LINK S10GOLD2 11B1 01B1 RR
+ LINK S10GOLD 11B1 05B1 RR
+ MDISK 01B5 3390 00001 00100 LX9001 MR
+ MDISK 05B5 3390 00101 00100 LX9001 RR
+"""
+
 
 def paper(text: str = DIRECTORY) -> Around:
     """The directory of a site that follows the paper, and that goldroot never saw."""
@@ -88,6 +97,45 @@ def test_every_link_is_given_back_in_the_reverse_order() -> None:
                 taken = [line.text.split()[3] for line in told if line.text.startswith("LINK")]
                 gone = [line.text.split()[1] for line in told if line.text.startswith("DETACH")]
                 assert gone == taken[::-1]
+
+
+@pytest.mark.parametrize("kind", ["update", "rollback"])
+def test_copies_of_a_running_server_stay_until_they_are_read_and_go_then(kind: str) -> None:
+    around = replace(paper(), snapshots=True)
+    switched = paper(DIRECTORY + SWITCHED) if kind == "rollback" else around
+    plan = (
+        plan_update(around, "S10RO1", "S10GOLD2")
+        if kind == "update"
+        else plan_rollback(replace(switched, snapshots=True), "S10RO9")
+    )
+    copied = 0
+    for step in plan.steps:
+        there: set[str] = set()
+        for line in step.calls:
+            words = line.text.split()
+            if line.where == "CP" and words[0] in ("LINK", "DEFINE"):
+                assert words[3] not in there
+                there.add(words[3])
+                copied += words[0] == "DEFINE"
+            elif line.where == "CP" and words[0] == "DETACH":
+                there.remove(words[1])
+        assert not there
+    assert copied == (3 if kind == "update" else 1)
+    off = next(at for at, step in enumerate(plan.steps) if any("SIGNAL" in text for _, text in step.by_hand))
+    assert any("FLASHCOPY F000 0 END" in text for step in plan.steps[:off] for _, text in step.by_hand)
+
+
+@pytest.mark.parametrize("addresses", [(), ("F000",), tuple(f"F00{digit}" for digit in range(9))])
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_a_plan_leaves_no_disk_out_where_addresses_are_too_few(addresses: tuple[str, ...], snapshots: bool) -> None:
+    around = replace(paper(), addresses=("F010", *addresses)[: len(addresses) or 1], snapshots=snapshots)
+    with pytest.raises(Refused, match="disks are linked at once, and goldroot may link at"):
+        plan_update(around, "S10RO1", "S10GOLD2")
+
+
+def test_who_edits_by_hand_is_told_that_passwords_stay() -> None:
+    edits = lines(plan_update(paper(), "S10RO1", "S10GOLD2"), "edit", by_hand=True)
+    assert [text for text in edits if text.endswith("(******** is a password, which stays as it is)")] == edits[-1:]
 
 
 def test_a_plan_without_a_way_is_refused() -> None:

@@ -12,6 +12,7 @@ from goldroot.hosts.sets import LIVE, is_live, with_mark
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.plan_steps import (
     PLANNED,
+    Copied,
     Disk,
     Line,
     Step,
@@ -130,8 +131,10 @@ class Moves:
         self.steps.append(disk_deleted(self.user, device, shown))
         self._stands(edit.remove(self.now.text, device), self.now.entry)
 
-    def use(self, what: str, disks: Iterable[Disk], *inside: Line) -> None:
-        self.steps.append(disks_used(what, list(disks), self.around.addresses, inside))
+    def use(self, what: str, disks: Iterable[Disk], *inside: Line, copies: Sequence[str] = ()) -> None:
+        """Disks are worked on, and own ones at addresses of ``copies`` as FLASHCOPY shows them while the server runs."""
+        copied = [self._copied(address) for address in copies]
+        self.steps.append(disks_used(what, list(disks), self.around.addresses, inside, copied))
 
     def ask(self, what: str, addresses: Iterable[str]) -> None:
         """Who has disks now: RR is never refused but beside an exclusive link, and QUERY LINKS tells."""
@@ -148,6 +151,10 @@ class Moves:
         return next((extent.size for disk in found if (extent := extent_of(disk)) is not None), 0)
 
     # -- inside
+
+    def _copied(self, address: str) -> Copied:
+        kind, unit = self.around.pool.at(address).geometry.temporary
+        return Copied(self.user, self.device(address), kind, unit, self.size_at(address))
 
     def _placed(self, now: Standing) -> list[tuple[source.Mdisk, str]]:
         names, entry = self.around.style.words.names, now.entry

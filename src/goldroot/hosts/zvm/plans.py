@@ -30,7 +30,6 @@ from goldroot.hosts.zvm.plan_steps import (
     Disk,
     Line,
     Plan,
-    Step,
     entry_deleted,
     entry_made,
     guest_off,
@@ -76,14 +75,13 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     prepared = [PREPARED + place_of(address) for address in own]
     moves.ask("Nobody else has a prepared disk.", prepared)
     off = guest_off(moves.user, patience, moves.member)
-    if around.snapshots:
-        moves.steps.append(_copied(moves, own))
-    else:
+    if not around.snapshots:
         moves.steps.append(off)
     moves.use(
-        "The merge: the server's disks and both golds are read, the prepared disks are written.",
+        f"The merge: {_its_disks(around)} and both golds are read, the prepared disks are written.",
         _merged(moves, own, linked, slot),
         Line("Linux", "goldroot merge --base OLD-GOLD --gold NEW-GOLD --clone SERVER --into PREPARED"),
+        copies=own if around.snapshots else (),
     )
     moves.use(
         "What was made is read again: rebuilds, checks, and the record.",
@@ -110,14 +108,13 @@ def plan_rollback(around: Around, name: str, digit: str = PREPARED, *, patience:
     entry = moves.now.entry
     own = [address for address in sorted(entry.disks) if is_live(address)]
     off = guest_off(moves.user, patience, moves.member)
-    if around.snapshots:
-        moves.steps.append(_copied(moves, own))
-    else:
+    if not around.snapshots:
         moves.steps.append(off)
     live = [] if around.snapshots else [Disk(moves.user, moves.device(address), "R") for address in own]
     moves.use(
-        "What was written since the switch is listed.",
+        f"What was written since the switch is listed, of {_its_disks(around)}.",
         live,
+        copies=own if around.snapshots else (),
     )
     if around.snapshots:
         moves.steps.append(off)
@@ -257,22 +254,9 @@ def _merged(moves: Moves, own: Sequence[str], linked: Sequence[str], slot: str) 
         yield Disk(moves.user, moves.device(PREPARED + place_of(address)), "M")
 
 
-def _copied(moves: Moves, own: Sequence[str]) -> Step:
-    """The disks of a running server as they are at one moment."""
-    lines: list[Line] = []
-    free = list(moves.around.addresses)
-    for address in own:
-        kind, unit = moves.around.pool.at(address).geometry.temporary
-        origin, copy = free.pop(0), free.pop(0)
-        lines += [
-            Line("CP", f"LINK {moves.user} {moves.device(address)} {origin} RR"),
-            Line("CP", f"DEFINE {kind} AS {copy} {unit} {moves.size_at(address)}"),
-            Line("CP", f"FLASHCOPY {origin} 0 END TO {copy} 0 END SYNCHRONOUS"),
-            Line("CP", f"DETACH {origin}"),
-            Line("Linux", f"chccwdev -e 0.0.{copy.lower()}"),
-        ]
-    what = f"The disks of {moves.user}, which may run, are read as FLASHCOPY puts them on temporary disks."
-    return Step(what, tuple(lines), tuple(lines), back="chccwdev -d and DETACH each temporary disk.")
+def _its_disks(around: Around) -> str:
+    """How a server's own disks are read."""
+    return "FLASHCOPYs of the disks of the running server" if around.snapshots else "the server's disks"
 
 
 def _next_mark(around: Around, entry: Entry, slot: str) -> Mark:
