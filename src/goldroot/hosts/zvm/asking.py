@@ -19,10 +19,12 @@ from goldroot.hosts.zvm.members import Members
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_moves import Around
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
 from goldroot.hosts.zvm.simulated import Socket
-from goldroot.hosts.zvm.survey import Found, Survey, extents_of, of_type, server, slot
+from goldroot.hosts.zvm.survey import Found, Survey, Volumes, apart, by_volume, of_type, server, slot, writes
 from goldroot.hosts.zvm.survey import system as system_of
+from goldroot.zvm import directory as source
 
 
 class Asking:
@@ -49,22 +51,27 @@ class Asking:
         names = self._disks.names
         standing = self._directory.standing
         owners = [found for name in slots if (found := standing(name)) is not None]
-        type_ = partial(of_type, pool=self._parts.pool)
-        gold = tuple(type_(slot(now, names, addresses)) for now in owners)
-        linking = {user for now in owners for user, _ in self._manager.linking(names.user(now.entry.name))}
+        lying = by_volume(source.Directory((), tuple(self._manager.everything())))
+        seen = partial(_seen, pool=self._parts.pool, lying=lying)
+        gold = tuple(seen(slot(now, names, addresses)) for now in owners)
+        links = [(user, link) for now in owners for user, link in self._directory.linking(now.entry.name)]
+        linking = {user for user, _ in links}
         notes = [
             f"{user} cannot be the name of an entry: give it one in the host's table (names)"
             for user in sorted(linking)
             if not names.entry(user)
         ]
+        notes += [
+            f"{user} may write gold: its link to {link.owner} {link.vdev1} at {link.address} is {link.mode}"
+            for user, link in sorted(links)
+            if writes(link)
+        ]
         servers = []
         for name in sorted({name for user in linking if (name := names.entry(user)) is not None} - set(slots)):
             if (now := standing(name)) is not None:
-                servers.append(type_(server(now, names, addresses, shared)))
+                servers.append(seen(server(now, names, addresses, shared)))
         found = standing(system)
-        maintained = None if found is None else type_(system_of(found, names, addresses))
-        twice = extents_of([*gold, *servers, *([maintained] if maintained else [])])
-        notes += [f"{users} have the same minidisk {extent}" for extent, users in twice.items()]
+        maintained = None if found is None else seen(system_of(found, names, addresses))
         return Survey(gold, tuple(servers), maintained, tuple(notes))
 
     def adopt(self, found: Found, mark: Mark, form: str = "") -> dict[str, str]:
@@ -142,3 +149,8 @@ class Asking:
     def running(self) -> set[str]:
         """The names of all guests that are logged on, in one call for each member of the cluster."""
         return {self._disks.names.shown(user) for user in self._guests.everybody()}
+
+
+def _seen(found: Found, pool: Pool, lying: Volumes) -> Found:
+    """The same, with all that its disks have in the way."""
+    return apart(of_type(found, pool), lying)

@@ -17,6 +17,7 @@ from goldroot.errors import Busy, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
 from goldroot.hosts.zvm.reading import beside, token_of
 from goldroot.zvm import directory as source
+from goldroot.zvm.directory.model import MACHINES
 from goldroot.zvm.smapi import (
     BadReply,
     CallRefused,
@@ -79,9 +80,12 @@ class Manager:
 
     def all(self) -> Iterator[source.Entry]:
         """Every USER and IDENTITY of the directory, in one call."""
+        return (entry for entry in self.everything() if entry.kind in MACHINES)
+
+    def everything(self) -> Iterator[source.Entry]:
+        """Every entry of the directory, of any kind, in one call."""
         for found in self.client.query_all_dm():
-            entry = _entry(found.directory_entry_data)
-            if entry is not None and entry.kind in ("USER", "IDENTITY"):
+            if (entry := _entry(found.directory_entry_data)) is not None:
                 yield entry
 
     def linking(self, user: str) -> list[tuple[str, str]]:
