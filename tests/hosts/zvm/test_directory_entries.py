@@ -175,6 +175,24 @@ def test_what_may_wait_in_a_queue_keeps_the_lock_that_it_needs(tmp_path: Path) -
         assert no_locks(site)
 
 
+@pytest.mark.parametrize("fault", ["server-away", "not-authorised=16", "lost-request", "internal-error=3300"])
+def test_a_replacement_whose_end_cannot_be_asked_may_still_come(tmp_path: Path, fault: str) -> None:
+    """It was accepted: that a question about it is refused does not say that it was."""
+    with simulator(tmp_path, options=Options(asynchronous="always", questions=1)) as sim:
+        site = Site(sim, tmp_path)
+        site.entries().define(Entry("WEB1", "machine", marks={"1": mark()}))
+        wanted = with_mark(found(site.entries()), "1", mark(by="update"))
+        sim.faults.add(f"{fault}@Query_Asynchronous_Operation_DM")
+        assert site.entries(timeout=0.5).apply(wanted) == Applied("unknown", None)
+        assert sim.system.manager.locks.image("WEB1") == "GOLDMGMT"
+        sim.faults.clear()
+        for number in range(1001, 1010):  # the queue comes to it
+            sim.system.operations.ask(number)
+            sim.system.operations.ask(number)
+        assert site.entries().apply(wanted).outcome == "done"
+        assert no_locks(site)
+
+
 def test_an_entry_that_another_administrator_has_locked_is_waited_for_and_then_told(site: Site) -> None:
     wanted = switched(site.entries())
     site.sim.system.manager.locks.lock("WEB1", "MAINT")

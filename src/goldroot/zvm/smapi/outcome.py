@@ -104,6 +104,11 @@ def operation_failed(api: str, target: str, operation_id: int) -> OperationFaile
     )
 
 
+def unseen(operation_id: int, request_id: int, error: SmapiError) -> LostReply:
+    """The answer to a change that is known to have begun, and not how it ended."""
+    return LostReply(f"the end of operation {operation_id} cannot be seen: {error.brief}", request_id=request_id)
+
+
 def still_working(api: str, target: str, operation_id: int, waited: float) -> StillWorking:
     return StillWorking(
         f"{api or 'the operation'} {target}: operation {operation_id} is still going on after {waited:g} seconds",
