@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 
 from goldroot.errors import Refused
+from goldroot.hosts import Mark
 from goldroot.hosts.zvm import (
     Around,
     Plan,
     around_directory,
+    plan_create,
     plan_differs,
     plan_from_file,
     plan_prune,
+    plan_publish,
     plan_rollback,
     plan_said,
     plan_update,
 )
+from goldroot.hosts.zvm.reading import Standing
 from goldroot.hosts.zvm.simulated import Socket
 from goldroot.zvm.directory import Directory
 from goldroot.zvm.simulator.site import DIRECTORY
@@ -136,6 +140,75 @@ def test_a_plan_leaves_no_disk_out_where_addresses_are_too_few(addresses: tuple[
 def test_who_edits_by_hand_is_told_that_passwords_stay() -> None:
     edits = lines(plan_update(paper(), "S10RO1", "S10GOLD2"), "edit", by_hand=True)
     assert [text for text in edits if text.endswith("(******** is a password, which stays as it is)")] == edits[-1:]
+
+
+#: Users beside those of the paper's, as they stand in directories.
+OTHERS = """\
+PROFILE TAKES5B5
+ LINK MAINT 0190 05B5 RR
+USER WEB1 NOLOG 512M 1G G
+ INCLUDE TAKES5B5
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 01B5 3390 00001 00100 LX9001 MR
+USER WEB2 NOLOG 512M 1G G
+ COMMAND DEFINE NIC 05B4 TYPE QDIO
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 01B5 3390 00101 00100 LX9001 MR
+USER WEB3 NOLOG 512M 1G G
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 01B5 3390 00201 00100 LX9001 MR
+ MDISK 05B5 3390 T-DISK 10
+USER FREE NOLOG 32M 32M G
+ MDISK 11B1 3390 00301 00450 LX9001 MR
+"""
+
+
+@pytest.mark.parametrize("name", ["WEB1", "WEB2", "WEB3"])
+def test_what_stands_where_a_set_would_be_made_is_seen_in_a_plan(name: str) -> None:
+    with pytest.raises(Refused, match=f"5B5 of {name} is taken by something that goldroot does not manage"):
+        plan_update(paper(DIRECTORY + OTHERS), name, "S10GOLD2")
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        (lambda around: plan_update(around, "S10RO1", "S10RO2"), "S10RO2 is not a slot of gold"),
+        (lambda around: plan_create(around, "NEW", "S10RWMNT", ["1B5"]), "S10RWMNT is not a slot of gold"),
+        (lambda around: plan_create(around, "NEW", "S10GOLD", ["5B5"]), "S10GOLD has no disk at 5B5"),
+        (lambda around: plan_create(around, "NEW", "S10GOLD", ["1B5", "XYZ"]), "S10GOLD has no disk at XYZ"),
+        (lambda around: plan_publish(around, "S10RO1", "S10RWMNT"), "S10RO1 is not a slot of gold"),
+        (
+            lambda around: plan_publish(around, "S10GOLD", "S10RWMNT"),
+            "S10GOLD is linked by S10RO1, S10RO2, S10RO3, WEB",
+        ),
+        (lambda around: plan_publish(around, "S10GOLD2", "S10RO1"), "S10RO1 owns no disk at 1B0, 1B1, 1B8, 1BE, 1BF"),
+    ],
+)
+def test_a_plan_never_writes_what_is_not_gold_or_what_somebody_has(plan: Callable[[Around], Plan], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        plan(paper(DIRECTORY + OTHERS))
+
+
+@pytest.mark.parametrize("slot", ["S10GOLD2", "S10GOLD9", "FREE"])
+def test_an_entry_that_is_made_by_hand_has_no_records_of_goldroots(slot: str) -> None:
+    around = paper(DIRECTORY + OTHERS)
+    for plan in (plan_publish(around, slot, "S10RWMNT"), plan_create(around, "NEW", "S10GOLD", ["1B5"])):
+        assert not any("GOLDROOT" in line for step in plan.steps for line in step.diff)
+        assert plan.after["1B1"]
+
+
+def test_an_adopted_entry_gets_its_records_with_the_first_change() -> None:
+    around = paper()
+    find = around.find
+
+    def adopted(name: str) -> Standing | None:
+        found = find(name)
+        mark = Mark("live", "k3v9s1m2qx", "s10", "s10ro1", 1, "2026-11-26T09:30:00Z")
+        return found and replace(found, entry=replace(found.entry, marks={"1": mark}))
+
+    plan = plan_update(replace(around, find=adopted), "S10RO1", "S10GOLD2")
+    first = next(step for step in plan.steps if step.diff)
+    assert "+ * GOLDROOT 1 LIVE K3V9S1M2QX S10 S10RO1 1 20261126T093000Z" in first.diff
 
 
 def test_a_plan_without_a_way_is_refused() -> None:

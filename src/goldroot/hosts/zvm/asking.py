@@ -112,6 +112,7 @@ class Asking:
             parts.addresses,
             snapshots=parts.snapshots,
             records=parts.booting.record == "disk",
+            linked=self._directory.linked,
             member_of=parts.member_of,
         )
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from goldroot.errors import NotFound
-from goldroot.hosts.port import Entry, Role, State
-from goldroot.hosts.sets import LIVE, is_live, with_mark
+from goldroot.hosts.differences import address_taken
+from goldroot.hosts.entries import check_change
+from goldroot.hosts.port import Entry, Mark, Role, State
+from goldroot.hosts.sets import LIVE, is_live, set_of, with_mark
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.plan_steps import (
     PLANNED,
@@ -29,6 +31,9 @@ from goldroot.hosts.zvm.writing import ASIDE, changed, uncached
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import edit, redact
 
+#: Stands in a plan for the id of the work and the time, which are not known before.
+WORK, SINCE = "plan", "2000-01-01T00:00:00Z"
+
 
 @dataclass(frozen=True)
 class Around:
@@ -38,6 +43,7 @@ class Around:
     :param addresses: of the management guest, for links.
     :param snapshots: disks of a running server can be seen as FLASHCOPY puts them on a temporary disk.
     :param records: disks with a kernel get a boot record.
+    :param linked: who links an entry's disks, as :meth:`goldroot.hosts.Host.linked` says it.
     :param member_of: entry's name -> the member of a cluster at which it is logged on, where that is another one.
     """
 
@@ -47,6 +53,7 @@ class Around:
     addresses: Sequence[str]
     snapshots: bool = False
     records: bool = True
+    linked: Callable[[str], Sequence[tuple[str, str, str]]] = lambda name: ()
     member_of: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Standing:
@@ -54,6 +61,10 @@ class Around:
         if (found := self.find(name)) is None:
             raise NotFound(f"there is no entry {name}")
         return found
+
+    def entry(self, name: str) -> Entry | None:
+        """As :meth:`goldroot.hosts.Host.find`."""
+        return None if (found := self.find(name)) is None else found.entry
 
     def user(self, name: str) -> str:
         return self.style.words.names.user(name)
@@ -63,13 +74,18 @@ class Around:
 
 
 class Moves:
-    """Steps that follow one another on one entry; each is planned on what the one before leaves."""
+    """Steps that follow one another on one entry; each is planned on what the one before leaves.
 
-    def __init__(self, around: Around, now: Standing) -> None:
-        self.around, self.now = around, now
+    :param managed: whether goldroot's comment records stand in the entry, or come with the next change; ``None``: as the
+        entry says itself, or as it was adopted.
+    """
+
+    def __init__(self, around: Around, now: Standing, *, managed: bool | None = None) -> None:
+        self.around = around
         self.user = around.user(now.entry.name)
         self.member = around.member_of.get(now.entry.name, "")
-        self.managed = is_managed(now.text)
+        self.managed = bool(is_managed(now.text) or now.entry.marks) if managed is None else managed
+        self.now = _marked(now if self.managed else replace(now, text=_without_records(now.text)))
         self.steps: list[Step] = []
         self._known = {extent_of(disk): now.entry.disks[a].id for disk, a in self._placed(now)}
         self._made = 0
@@ -79,6 +95,7 @@ class Moves:
     def change(self, wanted: Entry, what: str, *, held: bool = False) -> None:
         """The entry becomes another; nothing where it is so already."""
         style = self.around.style
+        check_change(self.now.entry, wanted, self.around.entry)
         new = changed(self.now, wanted, style.words, self.around.role)
         if not self.managed:
             new = _without_records(new)
@@ -104,7 +121,12 @@ class Moves:
             self.change(with_mark(entry, LIVE, replace(entry.marks[LIVE], state=state)), what)
 
     def make(self, address: str, size: int) -> None:
-        """A minidisk of so many cylinders or blocks."""
+        """A minidisk of so many cylinders or blocks.
+
+        :raises Refused: something stands there.
+        """
+        if address in self.now.entry.others:
+            raise address_taken(self.now.entry, address)
         mode = self.around.pool.mode if is_live(address) else ASIDE
         device = self.device(address)
         step = disk_made(self.user, device, size, self.around.pool.at(address), mode, self.around.addresses[0])
@@ -171,6 +193,18 @@ class Moves:
 
 
 # -- inside
+
+
+def sets_of(entry: Entry) -> set[str]:
+    """The sets in which an entry has something."""
+    return {set_of(address) for address in (*entry.disks, *entry.links)}
+
+
+def _marked(now: Standing) -> Standing:
+    """With a mark for each set: without goldroot's records a set is known by its addresses alone."""
+    missing = sets_of(now.entry) - now.entry.marks.keys()
+    marks = {digit: Mark("live" if digit == LIVE else "kept", WORK, "", "", 0, SINCE) for digit in missing}
+    return replace(now, entry=replace(now.entry, marks={**now.entry.marks, **marks}))
 
 
 def _known(known: dict[Extent | None, str], name: str, address: str, extent: Extent) -> str | None:

@@ -10,7 +10,7 @@ from goldroot.hosts.zvm.plan_moves import Around
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.reading import Extent, Standing, beside, checked, standing
 from goldroot.hosts.zvm.writing import Words
-from goldroot.zvm.directory import Directory
+from goldroot.zvm.directory import Directory, links
 from goldroot.zvm.directory.model import MACHINES
 
 #: Addresses of the management guest that plans name where no site says them.
@@ -32,6 +32,20 @@ class FileEntries:
         parts = beside(found, lambda kind, other: self._directory.find(other, kind))
         return checked(standing(found, parts, name=name, names=self._names, registry=_by_place))
 
+    def linked(self, name: str) -> list[tuple[str, str, str]]:
+        """Who links an entry's disks, as :meth:`goldroot.hosts.Host.linked`; profiles and SUBCONFIGs, too."""
+        names, user = self._names, self._names.user(name)
+        return sorted(
+            (
+                names.shown(entry.name),
+                names.address("", "machine", link.address),
+                names.address(name, "owner", link.vdev1),
+            )
+            for entry in self._directory.entries
+            for link, _ in links(entry)
+            if link.owner == user
+        )
+
 
 def around_directory(directory: Directory, *, prefixes: Mapping[str, str], group: str) -> Around:
     """What plans are made with, of a directory in a file.
@@ -41,7 +55,8 @@ def around_directory(directory: Directory, *, prefixes: Mapping[str, str], group
     :raises BadInput: a prefix cannot be one.
     """
     names = Names(prefixes=prefixes)
-    return Around(FileEntries(directory, names).standing, Style(Words(names)), Pool(group), ADDRESSES)
+    entries = FileEntries(directory, names)
+    return Around(entries.standing, Style(Words(names)), Pool(group), ADDRESSES, linked=entries.linked)
 
 
 def _by_place(name: str, address: str, extent: Extent) -> str:
