@@ -303,6 +303,15 @@ class TestBadServers:
         with pytest.raises(BadReply, match="12 is the least"):
             make_client().image_query_dm("X")
 
+    @pytest.mark.parametrize("size", [11, 0x7FFFFFFF])
+    def test_a_change_may_have_happened_whose_answer_announces_what_cannot_be(
+        self, responder: Any, make_client: Any, size: int
+    ) -> None:
+        responder.play(responder.int4(7) + responder.int4(size))
+        with pytest.raises(BadReply) as caught:
+            make_client().image_delete_dm("X")
+        assert caught.value.todo.endswith("The change may have happened: query before you repeat it.")
+
     def test_an_answer_that_does_not_end_stops_where_it_was_announced(self, responder: Any, make_client: Any) -> None:
         responder.play(endless)
         with pytest.raises(BadReply):

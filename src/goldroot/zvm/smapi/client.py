@@ -219,7 +219,7 @@ class Client(Calls):
         try:
             exchange(self.server, request, answer, self.clock.now, self._tls)
         except (BadCertificate, BadReply) as error:
-            raise about(error, layout, target) from None
+            raise about(error, layout, target, begun=answer.request_id is not None) from None
         if answer.request_id is None:
             raise AssertionError("an exchange without an error has a request id")
         reply = decode_reply(layout, answer.request_id, answer.output, target=target)

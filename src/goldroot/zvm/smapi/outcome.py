@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from goldroot.zvm.directory import redact
-from goldroot.zvm.smapi.decode import HEADER, decode_reply
+from goldroot.zvm.smapi.decode import HEADER, MAY_HAVE, decode_reply
 from goldroot.zvm.smapi.errors import (
     BadReply,
     CallRefused,
@@ -78,9 +78,14 @@ def _failing(reply: Reply) -> str:
     )
 
 
-def about(error: SmapiError, layout: CallLayout, target: str) -> SmapiError:
-    """The error, told what was called; a lost answer is told what it means for the caller's data."""
+def about(error: SmapiError, layout: CallLayout, target: str, *, begun: bool = False) -> SmapiError:
+    """The error, told what was called; a lost or unreadable answer is told what it means for the caller's data.
+
+    :param begun: the server has given the request its number.
+    """
     error.api, error.target = layout.api, target
+    if begun and isinstance(error, BadReply) and layout.kind != "read":
+        error.todo = f"{error.todo} {MAY_HAVE}".strip()
     if isinstance(error, LostReply):
         error.meaning = (
             "Nothing was changed."
