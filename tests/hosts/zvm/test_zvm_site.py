@@ -125,3 +125,15 @@ def test_linked_tells_what_guests_have_now(fleet: ZvmFleet) -> None:
         in found["S10GOLD2"][2]
     )
     assert "WEB1 has S10GOLD at 1B1" in fleet("linked", "--live")
+
+
+@pytest.mark.slow
+def test_gold_that_somebody_has_open_needs_no_backup(fleet: ZvmFleet) -> None:
+    fleet.image()
+    fleet.sim.system.link("MAINT", "S10GOLD", "11B1", "0F01", "MR")
+    told = fleet("doctor", ok=1)
+    assert "R/W by MAINT" in told
+    assert "To do: End that use, then run the command again." in told
+    assert "restore" not in told
+    fleet.sim.system.detach("MAINT", "0F01")
+    assert "Everything is as it should be." in fleet("doctor")

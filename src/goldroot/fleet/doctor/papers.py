@@ -10,7 +10,7 @@ from contextlib import closing
 from urllib.parse import quote
 
 from goldroot.catalog import is_there, open_catalog
-from goldroot.errors import Damaged, GoldrootError, NotFound
+from goldroot.errors import Busy, Damaged, GoldrootError, NotFound
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import Seen
 from goldroot.fleet.update import open_update
@@ -90,8 +90,10 @@ def look_at_papers(seen: Seen) -> Iterator[Finding]:
             read_gold_record(site, copy.image, copy.version)
             look = look_at_copy(open_version(site, copy.image, copy.version, copy.host))
         except GoldrootError as error:
-            yield Finding("gold-unsigned", copy.image, f"{what}: {error.brief}", copy.host,
-                          command="put images/ back from a backup (goldroot restore)")  # fmt: skip
+            # Whose disks somebody has open cannot be looked at now: no backup would help.
+            restore = "put images/ back from a backup (goldroot restore)"
+            command = error.todo if isinstance(error, Busy) else restore
+            yield Finding("gold-unsigned", copy.image, f"{what}: {error.brief}", copy.host, command=command)
             continue
         if look == "copied":
             yield Finding(
