@@ -12,8 +12,8 @@ from goldroot.hosts import Entry
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.pool import FBA, Pool
-from goldroot.hosts.zvm.reading import standing
-from goldroot.hosts.zvm.survey import apart, by_volume, of_type, server
+from goldroot.hosts.zvm.reading import beside, standing
+from goldroot.hosts.zvm.survey import apart, by_volume, linking, of_type, server, writing
 from goldroot.zvm.directory import Directory
 from support.fleet import ROOT
 from support.trees import make_tree
@@ -295,6 +295,36 @@ def test_a_server_that_may_write_gold_is_not_taken_over(mode: str) -> None:
     now = standing(entry, [], name="WEB1", names=Names({}), registry=lambda name, address, extent: None)
     why = server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]).why
     assert why == (f"its link at 1B1 may write gold ({mode})",)
+
+
+def test_who_links_gold_by_a_profile_is_found_and_who_may_write_it() -> None:
+    directory = Directory.parse(
+        b"""\
+PROFILE S10PROF
+ LINK S10GOLD 11B1 01B1 RR
+PROFILE OTHER
+ LINK MAINT 0190 0190 MR
+USER S10PROF NOLOG
+IDENTITY WEB1 NOLOG
+ BUILD ON * USING SUBCONFIG WEB1-1
+USER WEB2 NOLOG
+ INCLUDE S10PROF
+USER WEB3 NOLOG
+ INCLUDE OTHER
+user web4 nolog
+ link s10gold 11b5 0f05 mr
+SUBCONFIG WEB1-1
+ INCLUDE S10PROF
+"""
+    )
+    assert linking(directory, {"S10GOLD", "S10GOLD2"}) == ["WEB1", "WEB2", "WEB4"]
+    assert writing(directory, {"S10GOLD"}) == ["WEB4 may write gold: its link to S10GOLD 11B5 at 0F05 is MR"]
+    parts = beside(directory.entry("WEB2"), lambda kind, name: directory.find(name, kind))
+    now = standing(directory.entry("WEB2"), parts, name="WEB2", names=Names({}), registry=lambda *_: None)
+    assert (
+        "PROFILE S10PROF has 1B1: all that moves has to stand in one entry"
+        in server(now, Names({}), ["1B1"], ["1B1"]).why
+    )
 
 
 #: Two servers with one disk, somebody who may write gold, and a whole volume, which overlaps on purpose.

@@ -22,7 +22,18 @@ from goldroot.hosts.zvm.plan_moves import Around
 from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
 from goldroot.hosts.zvm.simulated import Socket
-from goldroot.hosts.zvm.survey import Found, Survey, Volumes, apart, by_volume, of_type, server, slot, writes
+from goldroot.hosts.zvm.survey import (
+    Found,
+    Survey,
+    Volumes,
+    apart,
+    by_volume,
+    linking,
+    of_type,
+    server,
+    slot,
+    writing,
+)
 from goldroot.hosts.zvm.survey import system as system_of
 from goldroot.zvm import directory as source
 
@@ -51,23 +62,19 @@ class Asking:
         names = self._disks.names
         standing = self._directory.standing
         owners = [found for name in slots if (found := standing(name)) is not None]
-        lying = by_volume(source.Directory((), tuple(self._manager.everything())))
-        seen = partial(_seen, pool=self._parts.pool, lying=lying)
+        everything = source.Directory((), tuple(self._manager.everything()))
+        users = {names.user(now.entry.name) for now in owners}
+        seen = partial(_seen, pool=self._parts.pool, lying=by_volume(everything))
         gold = tuple(seen(slot(now, names, addresses)) for now in owners)
-        links = [(user, link) for now in owners for user, link in self._directory.linking(now.entry.name)]
-        linking = {user for user, _ in links}
+        named = {user: names.entry(user) for user in linking(everything, users)}
         notes = [
             f"{user} cannot be the name of an entry: give it one in the host's table (names)"
-            for user in sorted(linking)
-            if not names.entry(user)
+            for user, name in named.items()
+            if name is None
         ]
-        notes += [
-            f"{user} may write gold: its link to {link.owner} {link.vdev1} at {link.address} is {link.mode}"
-            for user, link in sorted(links)
-            if writes(link)
-        ]
+        notes += writing(everything, users)
         servers = []
-        for name in sorted({name for user in linking if (name := names.entry(user)) is not None} - set(slots)):
+        for name in sorted({name for name in named.values() if name is not None} - set(slots)):
             if (now := standing(name)) is not None:
                 servers.append(seen(server(now, names, addresses, shared)))
         found = standing(system)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from goldroot.hosts.sets import is_live, set_of
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.hosts.zvm.reading import READING, Extent, Standing, extent_of
+from goldroot.hosts.zvm.reading import READING, Extent, Standing, beside, extent_of
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory.extents import Extent as Lying
 from goldroot.zvm.directory.extents import extents
+from goldroot.zvm.directory.model import MACHINES
 
 #: What lies on each volume.
 Volumes = Mapping[str, Sequence[Lying]]
@@ -114,9 +115,9 @@ def server(now: Standing, names: Names, addresses: Collection[str], shared: Coll
         why.append(f"it links gold at {', '.join(beyond)}, which the layout does not have")
     if wrong := sorted(a for a, link in links.items() if link.address != a):
         why.append(f"its links at {', '.join(wrong)} lead to another address of gold")
-    writing = _writing(now, names)
-    why += [f"its link at {address} may write gold ({mode})" for address, mode in sorted(writing.items())]
-    if missing := sorted(set(addresses) - own - links.keys() - writing.keys()):
+    written = _written(now, names)
+    why += [f"its link at {address} may write gold ({mode})" for address, mode in sorted(written.items())]
+    if missing := sorted(set(addresses) - own - links.keys() - written.keys()):
         why.append(f"it has nothing at {', '.join(missing)}")
     if (copied := sorted(own & set(shared))) and links:
         why.append(f"it owns {', '.join(copied)}, which is shared, and links the rest")
@@ -139,6 +140,29 @@ def of_type(found: Found, pool: Pool) -> Found:
         if disk.device.upper() not in (there := pool.at(disk.address).geometry).devices
     ]
     return replace(found, why=(*found.why, *wrong))
+
+
+def linking(directory: source.Directory, owners: Collection[str]) -> list[str]:
+    """The user IDs of machines that link a disk of these, by themselves, or by a profile or SUBCONFIG of theirs."""
+
+    def links(entry: source.Entry) -> bool:
+        return any(link.owner in owners for link, _ in source.links(entry))
+
+    def parts(entry: source.Entry) -> list[source.Entry]:
+        return beside(entry, lambda kind, name: directory.find(name, kind))
+
+    machines = (entry for entry in directory.entries if entry.kind in MACHINES)
+    return sorted(entry.name for entry in machines if links(entry) or any(map(links, parts(entry))))
+
+
+def writing(directory: source.Directory, owners: Collection[str]) -> list[str]:
+    """Who may write disks of these, one line each."""
+    return sorted(
+        f"{entry.name} may write gold: its link to {link.owner} {link.vdev1} at {link.address} is {link.mode}"
+        for entry in directory.entries
+        for link, _ in source.links(entry)
+        if link.owner in owners and _writes(link)
+    )
 
 
 def by_volume(directory: source.Directory) -> Volumes:
@@ -176,17 +200,17 @@ def _disks(now: Standing, names: Names, addresses: Collection[str]) -> tuple[Fou
     return tuple(sorted(found, key=lambda one: one.address))
 
 
-def _writing(now: Standing, names: Names) -> dict[str, str]:
+def _written(now: Standing, names: Names) -> dict[str, str]:
     """Addresses of links to a gold slot's device numbers that do not only read, and their modes."""
     found = {}
     for link, _ in source.links(now.text):
         owner = names.entry(link.owner)
-        if owner and is_address(names.address(owner, "owner", link.vdev1)) and writes(link):
+        if owner and is_address(names.address(owner, "owner", link.vdev1)) and _writes(link):
             found[names.address(now.entry.name, now.entry.role, link.address)] = link.mode
     return found
 
 
-def writes(link: source.Link) -> bool:
+def _writes(link: source.Link) -> bool:
     """Whether who has the link may write; without a mode it reads."""
     return bool(link.mode) and link.mode not in READING
 
