@@ -197,6 +197,22 @@ def test_an_entry_that_is_made_by_hand_has_no_records_of_goldroots(slot: str) ->
         assert plan.after["1B1"]
 
 
+@pytest.mark.parametrize(
+    ("boot", "root", "record"),
+    [
+        (" IPL 1B1\n", " MDISK 01B1 3390 00401 00450 LX9001 MR\n", True),
+        (" IPL 190 PARM AUTOCR\n", " MDISK 01B1 3390 00401 00450 LX9001 MR\n", True),
+        ("", " MDISK 01B1 3390 00401 00450 LX9001 MR\n", True),
+        (" IPL CMS\n", " LINK S10GOLD 11B1 01B1 RR\n", False),
+        (" IPL 1B1\n", " LINK S10GOLD 11B1 01B1 RR\n", False),
+    ],
+)
+def test_a_root_of_its_own_gets_its_boot_record_however_it_is_booted(boot: str, root: str, record: bool) -> None:
+    text = f"USER OWN NOLOG 512M 1G G\n{boot}{root} MDISK 01B5 3390 00901 00100 LX9001 MR\n"
+    plan = plan_update(paper(DIRECTORY + text), "OWN", "S10GOLD2")
+    assert any(line.startswith("zipl") for line in lines(plan, "Linux", by_hand=True)) == record
+
+
 def test_an_adopted_entry_gets_its_records_with_the_first_change() -> None:
     around = paper()
     find = around.find

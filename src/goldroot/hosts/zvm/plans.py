@@ -90,7 +90,8 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     if around.snapshots:
         moves.steps.append(off)
     moves.fence()
-    if around.records and entry.boot in own:
+    # What CMS or a profile's IPL boots from is not known; of a server that links nothing it is a disk of its own.
+    if around.records and (entry.boot in own or not linked):
         disks = [Disk(moves.user, moves.device(address), "M") for address in prepared]
         moves.use("The prepared root gets a boot record of its own.", disks, RECORD)
     after = exchange(moves.now.entry, PREPARED, WORK, "kept", since=SINCE)
