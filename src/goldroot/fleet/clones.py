@@ -34,6 +34,7 @@ from goldroot.hosts import (
     find_entry,
     give_up_entry,
     new_disk_id,
+    refuse_others_disks,
     refuse_running,
     running_reason,
     utc_now,
@@ -341,19 +342,21 @@ def plan_delete(site: Site, name: str) -> None:
     """The refusals of :func:`delete_clone`, as far as they are known before.
 
     :raises StillRunning: it may still be written.
+    :raises Refused: disks stand in its entry that goldroot did not make.
     """
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
     host = site.host_named(clone.host)
     if host.find(clone.machine) is not None:
         refuse_running(host, clone.machine)
+        refuse_others_disks(host, clone.machine)
 
 
 def delete_clone(site: Site, name: str) -> None:
     """Remove a clone with all its disks, fallbacks among them.
 
     :raises StillRunning: it may still be written.
-    :raises Refused: an update of it is in flight.
+    :raises Refused: an update of it is in flight, or disks stand in its entry that goldroot did not make.
     """
     with clone_lock(site, name, f"removal of the clone {name}"):
         reconcile(site, name, starts=False)
@@ -363,6 +366,7 @@ def delete_clone(site: Site, name: str) -> None:
         entry = host.find(clone.machine)
         with ExitStack() as stack:
             if entry is not None:
+                refuse_others_disks(host, clone.machine)
                 stack.enter_context(host.hold(clone.machine))
             with site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)

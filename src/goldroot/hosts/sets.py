@@ -17,13 +17,13 @@ them; the one that comes to a live address takes the mode of the one that leaves
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from goldroot.errors import BadInput, NotFound, Refused, StillRunning
 from goldroot.hosts.network import checked
-from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, Host, Link, Mark
+from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, HasOthersDisks, Host, Link, Mark
 from goldroot.ids import new_id
 
 T = TypeVar("T")
@@ -188,6 +188,24 @@ def refuse_running(host: Host, name: str) -> None:
     """
     if reason := running_reason(host, name):
         raise still_running(name, reason)
+
+
+def refuse_others_disks(host: Host, name: str) -> None:
+    """Before an entry is removed with its disks.
+
+    :raises Refused: disks stand in it that goldroot did not make, and would be lost with it.
+    """
+    if isinstance(host, HasOthersDisks) and (there := host.others_disks(name)):
+        raise others_disks_stay(name, there)
+
+
+def others_disks_stay(name: str, there: Sequence[str]) -> Refused:
+    """The error for an entry with disks that goldroot did not make."""
+    return Refused(
+        f"{name} has disks that goldroot did not make: {', '.join(there)}",
+        meaning="They would be lost with the entry. Nothing was removed.",
+        todo="Move them to another entry, or delete those that nobody needs; then run the command again.",
+    )
 
 
 def still_running(name: str, reason: str) -> StillRunning:

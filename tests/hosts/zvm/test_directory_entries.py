@@ -295,6 +295,30 @@ def test_making_and_removing_an_entry_may_be_repeated(site: Site, api: str, faul
     assert no_locks(site)
 
 
+@pytest.mark.parametrize(
+    ("statement", "others"),
+    [
+        ("MDISK 0191 3390 00900 00010 LX3001 MR", ["0191 (LX3001:900:10)"]),
+        ("MDISK 0200 3390 00900 00010 LX3001 MR", ["0200 (LX3001:900:10)"]),
+        ("MDISK 0200 3390 00900 END LX3001 MR", ["0200 (LX3001:00900:END)"]),
+        ("MDISK 0200 3390 T-DISK 10", []),
+        ("MDISK 0200 FB-512 V-DISK 1000", []),
+        ("MDISK 0200 3390 00900 00010 $$$$$$ MR", []),
+    ],
+)
+def test_an_entry_never_goes_with_disks_that_are_not_goldroot_s(site: Site, statement: str, others: list[str]) -> None:
+    site.entries().define(Entry("WEB9", "machine", marks={"1": mark()}))
+    site.sim.system.manager.add("WEB9", statement)
+    assert site.entries().others_disks("WEB9") == others
+    assert site.entries().others_disks("WEB8") == []
+    if others:
+        with pytest.raises(Refused, match="WEB9 has disks that goldroot did not make"):
+            site.entries().undefine("WEB9")
+    else:
+        site.entries().undefine("WEB9")
+    assert (site.entries().find("WEB9") is None) == (not others)
+
+
 def test_new_links_lead_somewhere(site: Site) -> None:
     for owner, place in (("NOBODY", "B1"), ("DEBIANGOLD", "B9")):
         with pytest.raises(NotFound, match=f"{owner} 1{place}"):

@@ -189,6 +189,21 @@ def test_a_server_with_a_part_for_each_member_is_taken_over_and_moved_at_the_oth
 
 
 @pytest.mark.slow
+def test_a_server_with_disks_of_its_own_is_not_deleted_half(paper: ZvmFleet) -> None:
+    paper("zvm", "adopt", "s10", ok=1)
+    before = directory(paper)
+    for more in (("--plan",), ("--plan", "--commands"), ()):
+        told = paper("clone", "delete", "s10ro2", *more, ok=3)
+        assert "S10RO2 has disks that goldroot did not make: 0191 (LX3002:501:2)" in told
+    assert directory(paper) == before
+    entry = paper.sim.system.directory.entries["S10RO2"]
+    kept = tuple(record for record in entry.records if "MDISK 0191" not in record)
+    paper.sim.system.manager.put(type(entry)(entry.kind, entry.name, kept))
+    paper("clone", "delete", "s10ro2")
+    assert "S10RO2" not in directory(paper)
+
+
+@pytest.mark.slow
 def test_what_is_not_gold_is_refused(paper: ZvmFleet) -> None:
     assert "There is no entry S11GOLD" in paper("zvm", "adopt", "s11", ok=3)
     assert "two slots would have the same version" in paper("zvm", "adopt", "s10", "--version", "S10GOLD=2", ok=2)

@@ -17,6 +17,7 @@ from goldroot.hosts.zvm import (
     Plan,
     around_directory,
     plan_create,
+    plan_delete,
     plan_differs,
     plan_from_file,
     plan_prune,
@@ -211,6 +212,37 @@ def test_a_root_of_its_own_gets_its_boot_record_however_it_is_booted(boot: str, 
     text = f"USER OWN NOLOG 512M 1G G\n{boot}{root} MDISK 01B5 3390 00901 00100 LX9001 MR\n"
     plan = plan_update(paper(DIRECTORY + text), "OWN", "S10GOLD2")
     assert any(line.startswith("zipl") for line in lines(plan, "Linux", by_hand=True)) == record
+
+
+#: A server that boots CMS from a minidisk of its own, and keeps its data on others.
+WITH_CMS = """\
+USER CMS NOLOG 512M 1G G
+ IPL CMS
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 0191 3390 00401 00005 LX9001 MR
+ MDISK 01B5 3390 00501 00100 LX9001 MR
+ MDISK 01D0 3390 00601 00100 LX9001 MR
+"""
+
+
+def test_minidisks_that_are_no_place_of_gold_s_are_left_alone() -> None:
+    around = paper(DIRECTORY + WITH_CMS)
+    plan = plan_update(around, "CMS", "S10GOLD2")
+    told = [text for step in plan.steps for _, text in step.by_hand] + [
+        line for step in plan.steps for line in step.diff
+    ]
+    assert not any(number in text for text in told for number in ("0191", "0591", "01D0", "05D0"))
+    assert {address for address in plan.after if address.endswith(("91", "D0"))} == set()
+    own = DIRECTORY + WITH_CMS.replace(" LINK S10GOLD 11B1 01B1 RR\n", "")
+    assert "5B5" in plan_update(paper(own), "CMS", "S10GOLD2").after
+    assert "591" not in plan_update(paper(own), "CMS", "S10GOLD2").after
+
+
+def test_a_server_with_disks_of_others_is_not_planned_away() -> None:
+    around = paper(DIRECTORY + WITH_CMS)
+    assert not any("0191" in text for step in plan_delete(around, "CMS").steps for _, text in step.by_hand)
+    with pytest.raises(Refused, match=r"CMS has disks that goldroot did not make: 0191 \(LX9001:401:5\)"):
+        plan_delete(replace(around, others_disks=lambda name: ["0191 (LX9001:401:5)"]), "CMS")
 
 
 def test_an_adopted_entry_gets_its_records_with_the_first_change() -> None:

@@ -109,6 +109,10 @@ class Asking:
         self._adopted.add({found.name: {LIVE: mark}}, labels)
         return ids
 
+    def others_disks(self, name: str) -> list[str]:
+        """As :meth:`goldroot.hosts.HasOthersDisks.others_disks`."""
+        return self._directory.others_disks(name)
+
     def around(self) -> Around:
         """What plans are made with."""
         parts = self._parts
@@ -120,6 +124,7 @@ class Asking:
             snapshots=parts.snapshots,
             records=parts.booting.record == "disk",
             linked=self._directory.linked,
+            others_disks=self._directory.others_disks,
             member_of=parts.member_of,
         )
 

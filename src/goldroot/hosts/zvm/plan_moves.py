@@ -25,7 +25,7 @@ from goldroot.hosts.zvm.plan_steps import (
     entry_changed,
 )
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing
+from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing, with_known_disks
 from goldroot.hosts.zvm.records import is_ours
 from goldroot.hosts.zvm.writing import ASIDE, changed, uncached
 from goldroot.zvm import directory as source
@@ -44,6 +44,7 @@ class Around:
     :param snapshots: disks of a running server can be seen as FLASHCOPY puts them on a temporary disk.
     :param records: disks with a kernel get a boot record.
     :param linked: who links an entry's disks, as :meth:`goldroot.hosts.Host.linked` says it.
+    :param others_disks: disks in an entry that goldroot did not make, in words.
     :param member_of: entry's name -> the member of a cluster at which it is logged on, where that is another one.
     """
 
@@ -54,6 +55,7 @@ class Around:
     snapshots: bool = False
     records: bool = True
     linked: Callable[[str], Sequence[tuple[str, str, str]]] = lambda name: ()
+    others_disks: Callable[[str], Sequence[str]] = lambda name: ()
     member_of: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Standing:
@@ -186,7 +188,8 @@ class Moves:
     def _stands(self, text: source.Entry, wanted: Entry) -> None:
         entry = self.now.entry
         registry = partial(_known, self._known)
-        read = standing(text, self.now.beside, name=entry.name, names=self.around.style.words.names, registry=registry)
+        names = self.around.style.words.names
+        read = with_known_disks(standing(text, self.now.beside, name=entry.name, names=names, registry=registry))
         # Without records nothing in the text says what the sets are.
         marks = read.entry.marks if self.managed else wanted.marks
         self.now = replace(read, entry=replace(read.entry, role=entry.role, marks=marks))

@@ -18,6 +18,7 @@ from goldroot.hosts.sets import (
     exchange,
     free_set,
     is_live,
+    others_disks_stay,
     park,
     place_of,
     set_of,
@@ -187,7 +188,12 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
 
 
 def plan_delete(around: Around, name: str) -> Plan:
-    """A server that is off goes, with all its disks."""
+    """A server that is off goes, with all its disks.
+
+    :raises Refused: disks stand in its entry that goldroot did not make.
+    """
+    if there := around.others_disks(name):
+        raise others_disks_stay(name, there)
     moves = Moves(around, around.get(name))
     moves.change(replace(moves.now.entry, startable=False), f"Nobody can log {moves.user} on any more.", held=True)
     for address in sorted(moves.now.entry.disks):
