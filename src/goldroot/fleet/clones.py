@@ -30,6 +30,7 @@ from goldroot.hosts import (
     Link,
     Mark,
     Network,
+    applied,
     fenced,
     find_entry,
     give_up_entry,
@@ -169,7 +170,7 @@ def create_clone(
         define_clone(site, host, clone, plan)
         with host.hold(clone.machine):
             written, notes, reading = _fill(site, gold, plan, policy, stage)
-            host.apply(replace(find_entry(host, clone.machine), startable=True))
+            applied(host, replace(find_entry(host, clone.machine), startable=True))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
@@ -189,7 +190,7 @@ def define_clone(site: Site, host: Host, clone: Clone, plan: CreatePlan) -> None
     remove_disks(site, host, entry)
     entry = find_entry(host, clone.machine)
     if entry.generation < clone.generation:
-        host.apply(fenced(entry, clone.generation))
+        applied(host, fenced(entry, clone.generation))
 
 
 def _fill(
@@ -329,12 +330,12 @@ def _remove(site: Site, name: str) -> None:
     mark = entry.marks.get(LIVE)
     if entry.startable or (mark is not None and mark.state != "removing"):
         gone = entry if mark is None else with_mark(entry, LIVE, replace(mark, state="removing"))
-        host.apply(replace(gone, startable=False))
+        applied(host, replace(gone, startable=False))
         crash.point("clone.marked")
     remove_disks(site, host, find_entry(host, entry.name))
     entry = find_entry(host, entry.name)
     if entry.links:
-        host.apply(replace(entry, links={}))
+        applied(host, replace(entry, links={}))
         crash.point("clone.unlinked")
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from goldroot.errors import BadInput, NotFound, Refused, StillRunning
+from goldroot.errors import BadInput, HostError, NotFound, Refused, StillRunning
 from goldroot.hosts.network import checked
 from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, HasOthersDisks, Host, Link, Mark
 from goldroot.ids import new_id
@@ -411,6 +411,34 @@ def _sorted(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
 TRIES = 3
 
 
+def applied(host: Host, wanted: Entry) -> Entry:
+    """Apply a change, and have it done when this returns; one that a host says it has not made is tried again.
+
+    :raises HostError: it is not made, or nobody knows whether it is.
+    :raises EntryChanged, Busy, Refused, NotFound: as :meth:`Host.apply`.
+    """
+    done = _tried(host, wanted)
+    if done.outcome == "done" and done.entry is not None:
+        return done.entry
+    unknown = done.outcome == "unknown"
+    raise HostError(
+        f"it is not known whether the entry {wanted.name} was changed" if unknown
+        else f"the entry {wanted.name} was not changed: host {host.name} does not do it",
+        meaning="The reply was lost." if unknown else "Nothing was changed.",
+        todo="Run the same command again: it goes on from what is there.",
+    )  # fmt: skip
+
+
+def _tried(host: Host, wanted: Entry) -> Applied:
+    """What becomes of a change; one that is certainly not made is tried again."""
+    done = host.apply(wanted)
+    for _ in range(TRIES - 1):
+        if done.outcome != "unchanged":
+            break
+        done = host.apply(wanted)
+    return done
+
+
 def change(host: Host, name: str, make: Callable[[Entry], Entry], layout: Iterable[str]) -> Applied:
     """Find an entry, make a change of it, and apply that.
 
@@ -428,12 +456,12 @@ def change(host: Host, name: str, make: Callable[[Entry], Entry], layout: Iterab
     places = set(layout)
     for _ in range(TRIES):
         try:
-            return host.apply(make(base))
+            return _tried(host, make(base))
         except EntryChanged as error:
             if _at(base, places) != _at(error.entry, places):
                 raise
             base = error.entry
-    return host.apply(make(base))
+    return _tried(host, make(base))
 
 
 def _at(entry: Entry, places: set[str]) -> dict[str, object]:
