@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldroot.errors import BadInput, Refused
+from goldroot.errors import BadInput, HostError, Refused
 from goldroot.hosts import (
+    Applied,
     Disk,
     Entry,
     Link,
     Mark,
+    applied,
     differences,
     exchange,
     fenced,
@@ -254,3 +256,37 @@ def test_an_entry_is_the_same_after_its_file(entry: Entry) -> None:
     again = decode(content, "WEB1.json", "WEB1")
     assert replace(again, token="") == replace(entry, token="")
     assert encode(again) == content
+
+
+class Unsure:
+    """A host that answers changes so, one after the other."""
+
+    name = "here"
+
+    def __init__(self, *outcomes: str) -> None:
+        self.outcomes = list(outcomes)
+
+    def apply(self, wanted: Entry) -> Applied:
+        outcome = self.outcomes.pop(0)
+        return Applied(outcome, wanted if outcome == "done" else None)  # type: ignore[arg-type]  # one of them
+
+
+def test_a_change_is_made_when_it_is_said_to_be() -> None:
+    wanted = Entry("WEB1", "machine")
+    for before in ([], ["unchanged"], ["unchanged", "unchanged"]):
+        host = Unsure(*before, "done")
+        assert applied(host, wanted) == wanted  # type: ignore[arg-type]  # no more of it is used
+        assert host.outcomes == []
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "why"),
+    [
+        (["unknown"], "it is not known whether the entry WEB1 was changed"),
+        (["unchanged", "unknown"], "it is not known whether the entry WEB1 was changed"),
+        (["unchanged"] * 3, "the entry WEB1 was not changed: host here does not do it"),
+    ],
+)
+def test_a_change_that_is_not_made_is_an_error(outcomes: list[str], why: str) -> None:
+    with pytest.raises(HostError, match=why):
+        applied(Unsure(*outcomes), Entry("WEB1", "machine"))  # type: ignore[arg-type]  # no more of it is used

@@ -30,10 +30,12 @@ from goldroot.hosts import (
     Link,
     Mark,
     Network,
+    applied,
     fenced,
     find_entry,
     give_up_entry,
     new_disk_id,
+    refuse_others_disks,
     refuse_running,
     running_reason,
     utc_now,
@@ -168,7 +170,7 @@ def create_clone(
         define_clone(site, host, clone, plan)
         with host.hold(clone.machine):
             written, notes, reading = _fill(site, gold, plan, policy, stage)
-            host.apply(replace(find_entry(host, clone.machine), startable=True))
+            applied(host, replace(find_entry(host, clone.machine), startable=True))
         crash.point("clone.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)
@@ -188,7 +190,7 @@ def define_clone(site: Site, host: Host, clone: Clone, plan: CreatePlan) -> None
     remove_disks(site, host, entry)
     entry = find_entry(host, clone.machine)
     if entry.generation < clone.generation:
-        host.apply(fenced(entry, clone.generation))
+        applied(host, fenced(entry, clone.generation))
 
 
 def _fill(
@@ -328,12 +330,12 @@ def _remove(site: Site, name: str) -> None:
     mark = entry.marks.get(LIVE)
     if entry.startable or (mark is not None and mark.state != "removing"):
         gone = entry if mark is None else with_mark(entry, LIVE, replace(mark, state="removing"))
-        host.apply(replace(gone, startable=False))
+        applied(host, replace(gone, startable=False))
         crash.point("clone.marked")
     remove_disks(site, host, find_entry(host, entry.name))
     entry = find_entry(host, entry.name)
     if entry.links:
-        host.apply(replace(entry, links={}))
+        applied(host, replace(entry, links={}))
         crash.point("clone.unlinked")
 
 
@@ -341,19 +343,21 @@ def plan_delete(site: Site, name: str) -> None:
     """The refusals of :func:`delete_clone`, as far as they are known before.
 
     :raises StillRunning: it may still be written.
+    :raises Refused: disks stand in its entry that goldroot did not make.
     """
     with site.catalog.read() as tx:
         clone = catalog_clones.get(tx, name)
     host = site.host_named(clone.host)
     if host.find(clone.machine) is not None:
         refuse_running(host, clone.machine)
+        refuse_others_disks(host, clone.machine)
 
 
 def delete_clone(site: Site, name: str) -> None:
     """Remove a clone with all its disks, fallbacks among them.
 
     :raises StillRunning: it may still be written.
-    :raises Refused: an update of it is in flight.
+    :raises Refused: an update of it is in flight, or disks stand in its entry that goldroot did not make.
     """
     with clone_lock(site, name, f"removal of the clone {name}"):
         reconcile(site, name, starts=False)
@@ -363,6 +367,7 @@ def delete_clone(site: Site, name: str) -> None:
         entry = host.find(clone.machine)
         with ExitStack() as stack:
             if entry is not None:
+                refuse_others_disks(host, clone.machine)
                 stack.enter_context(host.hold(clone.machine))
             with site.catalog.begin() as tx:
                 catalog_clones.begin_delete(tx, name)

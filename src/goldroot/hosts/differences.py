@@ -49,13 +49,15 @@ def _rest(entry: Entry) -> dict[str, str]:
 
 def address_taken(entry: Entry, address: str) -> Refused:
     """The error for an address where something else stands."""
+    todo = ""
     if address in entry.others:
         what = "something that goldroot does not manage"
+        todo = "Move that to an address outside of goldroot's sets: a device, an adapter, what a profile brings."
     elif address in entry.links:
         what = "a link"
     else:
         what = f"disk {entry.disks[address].id}" if address in entry.disks else "a disk"
-    return Refused(f"{address} of {entry.name} is taken by {what}", meaning="Nothing was changed.")
+    return Refused(f"{address} of {entry.name} is taken by {what}", meaning="Nothing was changed.", todo=todo)
 
 
 def taken_over(now: Entry) -> Busy:

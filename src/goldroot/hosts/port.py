@@ -242,6 +242,14 @@ class SeesLinks(Protocol):
         """The names of the machines that run."""
 
 
+@runtime_checkable
+class HasOthersDisks(Protocol):
+    """A host in whose entries disks may stand that goldroot did not make: they would go with their entry."""
+
+    def others_disks(self, name: str) -> list[str]:
+        """Those of an entry, each in the host's words."""
+
+
 class Host(Protocol):
     """A place where disks and machines live.
 

@@ -17,13 +17,13 @@ them; the one that comes to a live address takes the mode of the one that leaves
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from goldroot.errors import BadInput, NotFound, Refused, StillRunning
+from goldroot.errors import BadInput, HostError, NotFound, Refused, StillRunning
 from goldroot.hosts.network import checked
-from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, Host, Link, Mark
+from goldroot.hosts.port import Access, Applied, Disk, Entry, EntryChanged, HasOthersDisks, Host, Link, Mark
 from goldroot.ids import new_id
 
 T = TypeVar("T")
@@ -188,6 +188,24 @@ def refuse_running(host: Host, name: str) -> None:
     """
     if reason := running_reason(host, name):
         raise still_running(name, reason)
+
+
+def refuse_others_disks(host: Host, name: str) -> None:
+    """Before an entry is removed with its disks.
+
+    :raises Refused: disks stand in it that goldroot did not make, and would be lost with it.
+    """
+    if isinstance(host, HasOthersDisks) and (there := host.others_disks(name)):
+        raise others_disks_stay(name, there)
+
+
+def others_disks_stay(name: str, there: Sequence[str]) -> Refused:
+    """The error for an entry with disks that goldroot did not make."""
+    return Refused(
+        f"{name} has disks that goldroot did not make: {', '.join(there)}",
+        meaning="They would be lost with the entry. Nothing was removed.",
+        todo="Move them to another entry, or delete those that nobody needs; then run the command again.",
+    )
 
 
 def still_running(name: str, reason: str) -> StillRunning:
@@ -393,6 +411,34 @@ def _sorted(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
 TRIES = 3
 
 
+def applied(host: Host, wanted: Entry) -> Entry:
+    """Apply a change, and have it done when this returns; one that a host says it has not made is tried again.
+
+    :raises HostError: it is not made, or nobody knows whether it is.
+    :raises EntryChanged, Busy, Refused, NotFound: as :meth:`Host.apply`.
+    """
+    done = _tried(host, wanted)
+    if done.outcome == "done" and done.entry is not None:
+        return done.entry
+    unknown = done.outcome == "unknown"
+    raise HostError(
+        f"it is not known whether the entry {wanted.name} was changed" if unknown
+        else f"the entry {wanted.name} was not changed: host {host.name} does not do it",
+        meaning="The reply was lost." if unknown else "Nothing was changed.",
+        todo="Run the same command again: it goes on from what is there.",
+    )  # fmt: skip
+
+
+def _tried(host: Host, wanted: Entry) -> Applied:
+    """What becomes of a change; one that is certainly not made is tried again."""
+    done = host.apply(wanted)
+    for _ in range(TRIES - 1):
+        if done.outcome != "unchanged":
+            break
+        done = host.apply(wanted)
+    return done
+
+
 def change(host: Host, name: str, make: Callable[[Entry], Entry], layout: Iterable[str]) -> Applied:
     """Find an entry, make a change of it, and apply that.
 
@@ -410,12 +456,12 @@ def change(host: Host, name: str, make: Callable[[Entry], Entry], layout: Iterab
     places = set(layout)
     for _ in range(TRIES):
         try:
-            return host.apply(make(base))
+            return _tried(host, make(base))
         except EntryChanged as error:
             if _at(base, places) != _at(error.entry, places):
                 raise
             base = error.entry
-    return host.apply(make(base))
+    return _tried(host, make(base))
 
 
 def _at(entry: Entry, places: set[str]) -> dict[str, object]:

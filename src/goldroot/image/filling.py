@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from goldroot import crash
 from goldroot.errors import Refused
-from goldroot.hosts import LIVE, Host, Opened, find_entry, new_disk_id, with_mark
+from goldroot.hosts import LIVE, Host, Opened, applied, find_entry, new_disk_id, with_mark
 from goldroot.image.systems import as_recorded, said_once
 from goldroot.site import DiskRegister, Layout, make_bootable
 from goldroot.tree import BuildOptions, Manifest, Note, Progress, build_tree, rows_of, scan_tree
@@ -78,7 +78,7 @@ def mark_gold(host: Host, slot: str) -> None:
     entry = find_entry(host, slot)
     disks = {address: replace(disk, mode="ro") for address, disk in entry.disks.items()}
     mark = replace(entry.marks[LIVE], state="gold")
-    host.apply(with_mark(replace(entry, disks=disks), LIVE, mark))
+    applied(host, with_mark(replace(entry, disks=disks), LIVE, mark))
     crash.point("publish-before-visible")
     if links := host.linked(slot):
         raise Refused(f"{links[0][0]} links {slot}, which was being filled", meaning="Nothing was published.")

@@ -10,7 +10,7 @@ from goldroot import crash
 from goldroot.catalog import Copy, GoldVersion, copies, holders_of, images, updates
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import NotFound, Refused
-from goldroot.hosts import LIVE, with_mark
+from goldroot.hosts import LIVE, applied, with_mark
 from goldroot.image.changes import Change, changes_between
 from goldroot.image.gold_version import changes_of, check_genuine, open_version
 from goldroot.image.hashes import check_hashes
@@ -216,7 +216,7 @@ def _remove_disks(site: Site, copy: Copy) -> None:
     if entry is None or mark is None or (mark.image, mark.version) != (copy.image, copy.version):
         return
     if mark.state != "removing":
-        host.apply(with_mark(entry, LIVE, replace(mark, state="removing")))
+        applied(host, with_mark(entry, LIVE, replace(mark, state="removing")))
         crash.point("retire-marked")
     own.remove([disk.id for disk in entry.disks.values()])
 

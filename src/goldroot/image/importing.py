@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from goldroot import crash, files
 from goldroot.catalog import entries, images
 from goldroot.errors import BadInput, GoldrootError, Refused
+from goldroot.hosts import applied
 from goldroot.image.maintain import existing_system
 from goldroot.image.systems import MAINTENANCE, System, refuse_unknown_machine, said_once
 from goldroot.image.tarball import unpack
@@ -352,5 +353,5 @@ def _forget(system: System) -> None:
     entry = host.find(system.machine)
     if entry is not None and entry.startable:
         with host.hold(system.machine):
-            host.apply(dataclasses.replace(entry, startable=False))
+            applied(host, dataclasses.replace(entry, startable=False))
     system.remove()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from goldroot import crash
 from goldroot.catalog import clones, copies, entries, images
 from goldroot.errors import Refused
-from goldroot.hosts import LIVE, Entry, Host, refuse_running
+from goldroot.hosts import LIVE, Entry, Host, applied, refuse_others_disks, refuse_running
 from goldroot.image.systems import refuse_foreign_disks
 from goldroot.site import DiskRegister, Site, check_image_name
 
@@ -59,9 +59,13 @@ def plan_image_removal(site: Site, image: str) -> ImageRemoval:
 
 
 def _refuse_used(host: Host, entry: Entry, one: entries.Entry) -> None:
-    """:raises Refused: it is somebody else's, or somebody links it. :raises StillRunning: somebody works in it."""
+    """:raises Refused: it is somebody else's, has disks that goldroot did not make, or somebody links it.
+
+    :raises StillRunning: somebody works in it.
+    """
     if LIVE in entry.marks:  # one without a mark was only begun
         refuse_foreign_disks(entry, one.image, str(one))
+    refuse_others_disks(host, one.name)
     if one.role == "slot":
         links = sorted({f"{machine} {address}" for machine, address, _ in host.linked(one.name)})
         if links:
@@ -111,7 +115,7 @@ def _remove_entry(site: Site, one: entries.Entry) -> None:
     mark = None if entry is None else entry.marks.get(LIVE)
     if entry is not None and mark is not None and mark.state != "removing":
         marks = {**entry.marks, LIVE: replace(mark, state="removing")}
-        host.apply(replace(entry, marks=marks, startable=False))
+        applied(host, replace(entry, marks=marks, startable=False))
         crash.point("image-marked")
     standing = () if entry is None else entry.disks.values()
     own.remove([*(disk.id for disk in standing), *own.lost()])

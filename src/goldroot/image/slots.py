@@ -15,7 +15,7 @@ from goldroot import crash
 from goldroot.catalog import GoldVersion, copies, entries, holders_of, images
 from goldroot.catalog import gold as catalog_gold
 from goldroot.errors import GoldrootError, NoFreeSlot, Refused
-from goldroot.hosts import LIVE, Entry, Host, Mark, utc_now, with_mark
+from goldroot.hosts import LIVE, Entry, Host, Mark, applied, utc_now, with_mark
 from goldroot.ids import new_id
 from goldroot.image.gold_version import copy_directory, directory_of
 from goldroot.image.systems import refuse_foreign_disks
@@ -175,7 +175,7 @@ def clear(site: Site, place: Place) -> None:
         host.define(Entry(place.slot, "owner", marks={LIVE: mark}))
     else:
         refuse_foreign_disks(entry, place.image, f"a slot of image {place.image}")
-        host.apply(with_mark(entry, LIVE, mark))
+        applied(host, with_mark(entry, LIVE, mark))
         crash.point("publish-slot-marked")
         own.remove([disk.id for disk in entry.disks.values()])
         crash.point("publish-slot-emptied")

@@ -36,6 +36,7 @@ from goldroot.hosts import (
     State,
     Use,
     View,
+    applied,
     exchange,
     find_entry,
     is_live,
@@ -183,7 +184,7 @@ class System:
         wanted = [disk.address for disk in self.layout.disks if addresses is None or disk.address in addresses]
         digit = PREPARED if entry.startable else LIVE
         if digit == PREPARED:
-            host.apply(with_mark(entry, PREPARED, self._mark("preparing")))
+            applied(host, with_mark(entry, PREPARED, self._mark("preparing")))
         try:
             made = {address: new_disk_id(self.machine, address) for address in wanted}
             work = find_entry(host, self.machine).marks[digit].by
@@ -204,9 +205,9 @@ class System:
         host = self.host
         entry = find_entry(host, self.machine)
         if digit == LIVE:
-            host.apply(replace(entry, startable=True))
+            applied(host, replace(entry, startable=True))
         else:
-            host.apply(exchange(entry, PREPARED, entry.marks[PREPARED].by, "set-aside", since=utc_now()))
+            applied(host, exchange(entry, PREPARED, entry.marks[PREPARED].by, "set-aside", since=utc_now()))
 
     def sweep(self) -> None:
         """Remove what the machine does not stand on: what was prepared, or was live before; all, where it is not made."""
@@ -220,7 +221,7 @@ class System:
         )
         if entry.marks.keys() - {LIVE}:
             entry = find_entry(host, self.machine)
-            host.apply(replace(entry, marks={LIVE: entry.marks[LIVE]}))
+            applied(host, replace(entry, marks={LIVE: entry.marks[LIVE]}))
 
     def remove(self) -> None:
         """Remove a system that was never made to its end, with its entry."""

@@ -18,7 +18,7 @@ import pytest
 from goldroot.errors import Refused
 from goldroot.hosts import Disk, Entry, Link, exchange, park, with_links, with_mark
 from goldroot.hosts.zvm.names import Names
-from goldroot.hosts.zvm.reading import Standing, checked, included, standing, with_known_disks
+from goldroot.hosts.zvm.reading import Standing, beside, checked, standing, with_known_disks
 from goldroot.hosts.zvm.writing import Words, changed, uncached
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import edit
@@ -191,9 +191,9 @@ class Captured:
         return self.standing(self.directory.entries[number])
 
     def standing(self, entry: source.Entry) -> Standing:
-        beside = [part for name in included(entry) for part in self.directory.named(name)]
+        parts = beside(entry, lambda kind, name: self.directory.find(name, kind))
         found = standing(
-            entry, beside, name="X", names=Names(), registry=lambda name, address, extent: IDS.get(extent.start)
+            entry, parts, name="X", names=Names(), registry=lambda name, address, extent: IDS.get(extent.start)
         )
         return checked(with_known_disks(found))
 

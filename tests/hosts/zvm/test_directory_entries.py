@@ -175,6 +175,24 @@ def test_what_may_wait_in_a_queue_keeps_the_lock_that_it_needs(tmp_path: Path) -
         assert no_locks(site)
 
 
+@pytest.mark.parametrize("fault", ["server-away", "not-authorised=16", "lost-request", "internal-error=3300"])
+def test_a_replacement_whose_end_cannot_be_asked_may_still_come(tmp_path: Path, fault: str) -> None:
+    """It was accepted: that a question about it is refused does not say that it was."""
+    with simulator(tmp_path, options=Options(asynchronous="always", questions=1)) as sim:
+        site = Site(sim, tmp_path)
+        site.entries().define(Entry("WEB1", "machine", marks={"1": mark()}))
+        wanted = with_mark(found(site.entries()), "1", mark(by="update"))
+        sim.faults.add(f"{fault}@Query_Asynchronous_Operation_DM")
+        assert site.entries(timeout=0.5).apply(wanted) == Applied("unknown", None)
+        assert sim.system.manager.locks.image("WEB1") == "GOLDMGMT"
+        sim.faults.clear()
+        for number in range(1001, 1010):  # the queue comes to it
+            sim.system.operations.ask(number)
+            sim.system.operations.ask(number)
+        assert site.entries().apply(wanted).outcome == "done"
+        assert no_locks(site)
+
+
 def test_an_entry_that_another_administrator_has_locked_is_waited_for_and_then_told(site: Site) -> None:
     wanted = switched(site.entries())
     site.sim.system.manager.locks.lock("WEB1", "MAINT")
@@ -275,6 +293,30 @@ def test_making_and_removing_an_entry_may_be_repeated(site: Site, api: str, faul
             assert (api, fault) == ("Image_Delete_DM", "lost-request")
     assert site.entries().find("WEB2") is None
     assert no_locks(site)
+
+
+@pytest.mark.parametrize(
+    ("statement", "others"),
+    [
+        ("MDISK 0191 3390 00900 00010 LX3001 MR", ["0191 (LX3001:900:10)"]),
+        ("MDISK 0200 3390 00900 00010 LX3001 MR", ["0200 (LX3001:900:10)"]),
+        ("MDISK 0200 3390 00900 END LX3001 MR", ["0200 (LX3001:00900:END)"]),
+        ("MDISK 0200 3390 T-DISK 10", []),
+        ("MDISK 0200 FB-512 V-DISK 1000", []),
+        ("MDISK 0200 3390 00900 00010 $$$$$$ MR", []),
+    ],
+)
+def test_an_entry_never_goes_with_disks_that_are_not_goldroot_s(site: Site, statement: str, others: list[str]) -> None:
+    site.entries().define(Entry("WEB9", "machine", marks={"1": mark()}))
+    site.sim.system.manager.add("WEB9", statement)
+    assert site.entries().others_disks("WEB9") == others
+    assert site.entries().others_disks("WEB8") == []
+    if others:
+        with pytest.raises(Refused, match="WEB9 has disks that goldroot did not make"):
+            site.entries().undefine("WEB9")
+    else:
+        site.entries().undefine("WEB9")
+    assert (site.entries().find("WEB9") is None) == (not others)
 
 
 def test_new_links_lead_somewhere(site: Site) -> None:

@@ -13,7 +13,7 @@ from goldroot.errors import BadInput, Damaged, Refused
 from goldroot.hosts import Disk, Entry, Link, Mark, exchange, free_set, park, with_links, with_mark
 from goldroot.hosts.port import Role
 from goldroot.hosts.zvm.names import Names
-from goldroot.hosts.zvm.reading import Extent, Standing, checked, included, is_managed, standing
+from goldroot.hosts.zvm.reading import Extent, Standing, beside, checked, is_managed, standing
 from goldroot.hosts.zvm.records import read, written
 from goldroot.hosts.zvm.writing import Words, changed, new_entry
 from goldroot.zvm import directory as source
@@ -102,6 +102,55 @@ def test_an_entry_is_what_goldroot_manages_and_the_addresses_of_all_else() -> No
     # a card's three devices, what the profile brings, temporary disks, links of others and links that write
     assert entry.others == {"700", "701", "702", "C", "190", "19E", "1B2", "1B3", "1B9"}
     assert entry.marks["5"] == Mark("preparing", "u7k2m9q4xa", "debian", "web1", 2, SINCE)
+
+
+@pytest.mark.parametrize(
+    ("statement", "takes"),
+    [
+        ("SPECIAL 05B4 QDIO 3 SYSTEM LAN1", "5B4 5B5 5B6"),
+        ("SPECIAL 05B4 HIPER 2 SYSTEM LAN1", "5B4 5B5"),
+        ("SPECIAL 05B4 CTCA", "5B4"),
+        ("COMMAND DEFINE NIC 05B4 TYPE QDIO", "5B4 5B5 5B6"),
+        ("command cp define nic 5b4 hipersockets dev 4", "5B4 5B5 5B6 5B7"),
+        ("CMD DEF VFB-512 AS 5B5 BLK 1000", "5B5"),
+        ("COMMAND DEFINE T3390 5B5 CYL 600", "5B5"),
+        ("COMMAND DEFINE 0190 AS 05B5", "5B5"),
+        ("COMMAND LINK TO MAINT 0190 AS 05B5 RR", "5B5"),
+        ("COMMAND ATTACH 1A00-1A02 TO * AS 05B5", "5B5 5B6 5B7"),
+        ("COMMAND ATTACH 05B5 WEB1", "5B5"),
+        ("COMMAND DEFINE STORAGE 512M STANDBY 1G", ""),
+        ("COMMAND DEFINE CPU 01-03", ""),
+        ("COMMAND COUPLE 05B5 TO SYSTEM VSWITCH1", ""),
+        ("COMMAND SET VSWITCH EXTERN GRANT &USERID", ""),
+    ],
+)
+def test_devices_that_a_statement_or_a_command_of_an_entry_makes_are_taken(statement: str, takes: str) -> None:
+    plain = b"USER WEB1 SECRET 512M 1G G\n"
+    assert seen(plain + f" {statement}\n".encode(), ids={}).entry.others == set(takes.split())
+
+
+def test_a_set_where_a_command_makes_a_card_is_not_free() -> None:
+    plain = b"USER WEB1 SECRET 512M 1G G\n COMMAND DEFINE NIC 06B4 TYPE QDIO\n"
+    assert free_set(seen(plain, ids={}).entry, ["B1", "B7"]) == "6"
+    assert free_set(seen(plain, ids={}).entry, ["B1", "B5"]) == "7"
+
+
+def test_a_profile_of_a_member_alone_is_beside_too_and_names_of_profiles_are_apart() -> None:
+    text = b"""\
+PROFILE WEB1-1
+ LINK MAINT 019E 019E RR
+PROFILE LINDFLT
+ SPOOL 000C 2540 READER *
+SUBCONFIG WEB1-1
+ INCLUDE LINDFLT
+ MDISK 0191 3390 00100 00005 LX3002 MR
+IDENTITY WEB1 SECRET 512M 1G G
+ BUILD ON * USING SUBCONFIG WEB1-1
+USER LINDFLT NOLOG
+"""
+    directory = source.Directory.parse(text)
+    found = beside(directory.entry("WEB1"), lambda kind, name: directory.find(name, kind))
+    assert [(one.kind, one.name) for one in found] == [("SUBCONFIG", "WEB1-1"), ("PROFILE", "LINDFLT")]
 
 
 def test_a_slot_has_its_disks_at_numbers_of_its_own() -> None:
@@ -300,8 +349,8 @@ def test_every_machine_of_a_real_directory_is_read_and_changed_only_where_it_was
         if old.kind not in ("USER", "IDENTITY"):
             continue
         one = laid_out(old, layout)
-        beside = [part for name in included(one) for part in plain.named(name)]
-        now = standing(one, beside, name="X", names=Names(), registry=claimed)
+        parts = beside(one, lambda kind, name: plain.find(name, kind))
+        now = standing(one, parts, name="X", names=Names(), registry=claimed)
         if len({disk.id for disk in now.entry.disks.values()}) < len(now.entry.disks):
             continue  # two minidisks on one extent, on purpose
         wanted = with_mark(now.entry, "1", Mark("live", "adopt", "s10", "x", 1, SINCE))
@@ -309,7 +358,7 @@ def test_every_machine_of_a_real_directory_is_read_and_changed_only_where_it_was
         if now.entry.role == "machine" and free:
             wanted = replace(wanted, links={**wanted.links, "1F5": Link("S10GOLD", "1F5")})
         done = changed(now, wanted, WORDS, owners)
-        again = standing(done, beside, name="X", names=Names(), registry=claimed)
+        again = standing(done, parts, name="X", names=Names(), registry=claimed)
         assert replace(again.entry, token="") == replace(wanted, token=""), old.name
         kept = [line for line in done.lines() if b"* GOLDROOT" not in line and b"S10GOLD" not in line]
         assert kept == one.lines(), old.name

@@ -12,8 +12,8 @@ from goldroot.hosts import Entry
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.names import Names
 from goldroot.hosts.zvm.pool import FBA, Pool
-from goldroot.hosts.zvm.reading import standing
-from goldroot.hosts.zvm.survey import of_type, server
+from goldroot.hosts.zvm.reading import beside, standing
+from goldroot.hosts.zvm.survey import apart, by_volume, linking, of_type, server, writing
 from goldroot.zvm.directory import Directory
 from support.fleet import ROOT
 from support.trees import make_tree
@@ -189,6 +189,21 @@ def test_a_server_with_a_part_for_each_member_is_taken_over_and_moved_at_the_oth
 
 
 @pytest.mark.slow
+def test_a_server_with_disks_of_its_own_is_not_deleted_half(paper: ZvmFleet) -> None:
+    paper("zvm", "adopt", "s10", ok=1)
+    before = directory(paper)
+    for more in (("--plan",), ("--plan", "--commands"), ()):
+        told = paper("clone", "delete", "s10ro2", *more, ok=3)
+        assert "S10RO2 has disks that goldroot did not make: 0191 (LX3002:501:2)" in told
+    assert directory(paper) == before
+    entry = paper.sim.system.directory.entries["S10RO2"]
+    kept = tuple(record for record in entry.records if "MDISK 0191" not in record)
+    paper.sim.system.manager.put(type(entry)(entry.kind, entry.name, kept))
+    paper("clone", "delete", "s10ro2")
+    assert "S10RO2" not in directory(paper)
+
+
+@pytest.mark.slow
 def test_what_is_not_gold_is_refused(paper: ZvmFleet) -> None:
     assert "There is no entry S11GOLD" in paper("zvm", "adopt", "s11", ok=3)
     assert "two slots would have the same version" in paper("zvm", "adopt", "s10", "--version", "S10GOLD=2", ok=2)
@@ -261,6 +276,88 @@ def test_a_server_with_disks_of_another_type_is_not_taken_over(
     now = standing(entry, [], name="WEB1", names=Names({}), registry=lambda name, address, extent: None)
     found = of_type(server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]), pool)
     assert found.why == tuple(f"its disk at {one} (disk_type, disk_types)" for one in wrong)
+
+
+@pytest.mark.parametrize(
+    ("other", "wrong"),
+    [
+        ("USER MAINT NOLOG\n MDISK 0191 3390 395 6 LX3002 MR\n", ()),
+        ("USER MAINT NOLOG\n MDISK 0191 3390 401 10 LX3009 MR\n", ()),
+        ("USER MAINT NOLOG\n MDISK 0123 3390 0 END LX3002 RR\n", ()),
+        ("USER MAINT NOLOG\n MDISK 0123 3390 0000 3339 LX3002 RR\n", ()),
+        (
+            "USER MAINT NOLOG\n MDISK 0191 3390 395 7 LX3002 MR\n",
+            ("1B5 (LX3002:401:10) overlaps MAINT 0191 (395-401)",),
+        ),
+        ("USER WEB2 NOLOG\n MDISK 01B6 3390 411 10 LX3002 MR\n", ("1B6 (LX3002:411:10) overlaps WEB2 01B6 (411-420)",)),
+        ("SUBCONFIG A-1\n MDISK 0191 3390 420 END LX3002 MR\n", ("1B6 (LX3002:411:10) overlaps A-1 0191 (420-END)",)),
+        (" MDISK 0F01 3390 401 10 LX3002 MR\n", ("1B5 (LX3002:401:10) overlaps WEB1 0F01 (401-410)",)),
+    ],
+)
+def test_a_server_on_whose_disks_another_minidisk_lies_is_not_taken_over(other: str, wrong: tuple[str, ...]) -> None:
+    directory = Directory.parse(f"USER WEB1 SECRET 512M 1G G\n{LINKED}{LOCAL}{VARIABLE}{other}".encode())
+    now = standing(
+        directory.entry("WEB1"), [], name="WEB1", names=Names({}), registry=lambda name, address, extent: None
+    )
+    found = apart(server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]), by_volume(directory))
+    assert found.why == tuple(f"its disk at {one}" for one in wrong)
+
+
+@pytest.mark.parametrize("mode", ["W", "WR", "M", "MR", "MW", "SW", "SM", "EW"])
+def test_a_server_that_may_write_gold_is_not_taken_over(mode: str) -> None:
+    text = f"USER WEB1 SECRET 512M 1G G\n{LINKED.replace('RR', mode)}{LOCAL}{VARIABLE}"
+    (entry,) = Directory.parse(text.encode()).entries
+    now = standing(entry, [], name="WEB1", names=Names({}), registry=lambda name, address, extent: None)
+    why = server(now, Names({}), ["1B1", "1B5", "1B6"], ["1B1"]).why
+    assert why == (f"its link at 1B1 may write gold ({mode})",)
+
+
+def test_who_links_gold_by_a_profile_is_found_and_who_may_write_it() -> None:
+    directory = Directory.parse(
+        b"""\
+PROFILE S10PROF
+ LINK S10GOLD 11B1 01B1 RR
+PROFILE OTHER
+ LINK MAINT 0190 0190 MR
+USER S10PROF NOLOG
+IDENTITY WEB1 NOLOG
+ BUILD ON * USING SUBCONFIG WEB1-1
+USER WEB2 NOLOG
+ INCLUDE S10PROF
+USER WEB3 NOLOG
+ INCLUDE OTHER
+user web4 nolog
+ link s10gold 11b5 0f05 mr
+SUBCONFIG WEB1-1
+ INCLUDE S10PROF
+"""
+    )
+    assert linking(directory, {"S10GOLD", "S10GOLD2"}) == ["WEB1", "WEB2", "WEB4"]
+    assert writing(directory, {"S10GOLD"}) == ["WEB4 may write gold: its link to S10GOLD 11B5 at 0F05 is MR"]
+    parts = beside(directory.entry("WEB2"), lambda kind, name: directory.find(name, kind))
+    now = standing(directory.entry("WEB2"), parts, name="WEB2", names=Names({}), registry=lambda *_: None)
+    assert (
+        "PROFILE S10PROF has 1B1: all that moves has to stand in one entry"
+        in server(now, Names({}), ["1B1"], ["1B1"]).why
+    )
+
+
+#: Two servers with one disk, somebody who may write gold, and a whole volume, which overlaps on purpose.
+ODD = (
+    PAPER.replace(" MDISK 01B6 3390 00521", " MDISK 01B6 3390 00421")
+    + "USER BACKUP NOLOG\n LINK S10GOLD2 11B5 0F05 MR\n MDISK 0F00 3390 0 END LX3002 RR\n"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paper", [ODD], indirect=True)
+def test_what_is_anothers_too_is_left_out_and_who_may_write_gold_is_told(paper: ZvmFleet) -> None:
+    found = paper.data("zvm", "adopt", "s10", ok=1)
+    left = found["left_out"]
+    assert left["S10RO1"] == ["its disk at 1B6 (LX3002:421:10) overlaps S10RO2 01B6 (421-430)"]
+    assert left["S10RO2"] == ["its disk at 1B6 (LX3002:421:10) overlaps S10RO1 01B6 (421-430)"]
+    assert found["notes"] == ["BACKUP may write gold: its link to S10GOLD2 11B5 at 0F05 is MR"]
+    assert [one["name"] for one in paper.data("clone", "list")] == ["s10ro3"]
 
 
 LINKED, LOCAL, VARIABLE = (

@@ -94,6 +94,18 @@ def test_a_slot_is_asked_about(tmp_path: Path) -> None:
     assert found["unknown-disks"].saw == ("DEBIANGOLD 1B1 LX3001:300:10",)
 
 
+@pytest.mark.parametrize(
+    ("words", "mode"), [("RR SECRET", "RR"), ("", "R"), ("SECRET", "R"), ("RR * SECRET is the old one", "RR")]
+)
+def test_what_stands_behind_the_mode_of_a_link_is_not_told(tmp_path: Path, words: str, mode: str) -> None:
+    with simulator(tmp_path, cp=str(tmp_path / "cp")) as sim:
+        mark = Mark("gold", "pub", "debian", "", 1, "2026-11-26T09:30:00Z")
+        Site(sim, tmp_path).entries().define(Entry("DEBIANGOLD", "owner", marks={"1": mark}))
+        sim.system.manager.add("GOLDMGMT", f"LINK DEBGOLD 11B1 01B1 {words}")
+        found = points(tmp_path, sim)
+    assert found["gold-links"].saw == (f"1 LINK statements, modes {mode}; link_mode is RR",)
+
+
 @pytest.mark.parametrize("fault", ["server-away", "not-authorised=16", "lost-reply"])
 def test_no_fault_ends_it(tmp_path: Path, fault: str) -> None:
     whole = seen(tmp_path / "whole", simulated=True)

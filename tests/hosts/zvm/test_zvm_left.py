@@ -14,6 +14,9 @@ import pytest
 from goldroot.errors import HostError
 from goldroot.hosts import Applied, Entry, Host, Mark, with_mark
 from goldroot.hosts.inuse import InUse, new_note
+from goldroot.hosts.zvm.cp import NO_DEVICE, CpRefused
+from goldroot.hosts.zvm.links import Links, Minidisk
+from goldroot.hosts.zvm.reading import Extent
 from goldroot.zvm import directory as source
 from support.hosts import make_slot
 from support.killing import in_a_copy
@@ -203,3 +206,38 @@ def test_an_entry_is_locked_although_a_copy_of_a_killed_command_has_its_note(
         assert found_in(site).marks["1"].by == "update"
     finally:
         site.sim.stop()
+
+
+class Mute:
+    """CP, which is not asked in vain but for so many questions."""
+
+    def __init__(self, questions: int) -> None:
+        self.questions = questions
+
+    def command(self, text: str) -> str:
+        self.questions -= 1
+        if self.questions < 0:
+            raise CpRefused(text, 203, "HCPCQU203E it is too busy")
+        raise CpRefused(text, NO_DEVICE, f"HCPQVD040E Device {text.split()[-1]} does not exist")
+
+
+class NoDevices:
+    def online(self, address: str) -> str:
+        return address
+
+    def offline(self, address: str) -> None:
+        """There is none."""
+
+
+@pytest.mark.parametrize("questions", [0, 1])
+def test_an_address_that_cp_does_not_tell_of_is_free_for_the_next_one_in_this_process(
+    tmp_path: Path, questions: int
+) -> None:
+    notes = InUse(str(tmp_path))
+    notes.create()
+    links = Links(Mute(questions), NoDevices(), notes, me="GOLDMGMT", addresses=["F000"])
+    with pytest.raises(CpRefused), links.link(Minidisk("WEB1", "01B5", Extent("LX3001", 1, 10)), "R"):
+        pass
+    again = notes.take("link-F000", patient=False)
+    assert again is not None
+    again.close()

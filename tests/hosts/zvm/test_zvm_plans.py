@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,37 @@ from typing import Any
 import pytest
 
 from goldroot.errors import Refused
+from goldroot.hosts import Mark
 from goldroot.hosts.zvm import (
     Around,
     Plan,
     around_directory,
+    plan_create,
+    plan_delete,
     plan_differs,
     plan_from_file,
     plan_prune,
+    plan_publish,
     plan_rollback,
     plan_said,
     plan_update,
 )
+from goldroot.hosts.zvm.reading import Standing
 from goldroot.hosts.zvm.simulated import Socket
 from goldroot.zvm.directory import Directory
 from goldroot.zvm.simulator.site import DIRECTORY
 from goldroot.zvm.smapi.encode import find_layout
 from support.commands import data, said
 from support.zvmfleet import ZvmFleet
+
+#: A server that was switched by hand, with one disk of its own.
+SWITCHED = """\
+USER S10RO9 NOLOG 512M 1G G
+ LINK S10GOLD2 11B1 01B1 RR
+ LINK S10GOLD 11B1 05B1 RR
+ MDISK 01B5 3390 00001 00100 LX9001 MR
+ MDISK 05B5 3390 00101 00100 LX9001 RR
+"""
 
 
 def paper(text: str = DIRECTORY) -> Around:
@@ -88,6 +102,161 @@ def test_every_link_is_given_back_in_the_reverse_order() -> None:
                 taken = [line.text.split()[3] for line in told if line.text.startswith("LINK")]
                 gone = [line.text.split()[1] for line in told if line.text.startswith("DETACH")]
                 assert gone == taken[::-1]
+
+
+@pytest.mark.parametrize("kind", ["update", "rollback"])
+def test_copies_of_a_running_server_stay_until_they_are_read_and_go_then(kind: str) -> None:
+    around = replace(paper(), snapshots=True)
+    switched = paper(DIRECTORY + SWITCHED) if kind == "rollback" else around
+    plan = (
+        plan_update(around, "S10RO1", "S10GOLD2")
+        if kind == "update"
+        else plan_rollback(replace(switched, snapshots=True), "S10RO9")
+    )
+    copied = 0
+    for step in plan.steps:
+        there: set[str] = set()
+        for line in step.calls:
+            words = line.text.split()
+            if line.where == "CP" and words[0] in ("LINK", "DEFINE"):
+                assert words[3] not in there
+                there.add(words[3])
+                copied += words[0] == "DEFINE"
+            elif line.where == "CP" and words[0] == "DETACH":
+                there.remove(words[1])
+        assert not there
+    assert copied == (3 if kind == "update" else 1)
+    off = next(at for at, step in enumerate(plan.steps) if any("SIGNAL" in text for _, text in step.by_hand))
+    assert any("FLASHCOPY F000 0 END" in text for step in plan.steps[:off] for _, text in step.by_hand)
+
+
+@pytest.mark.parametrize("addresses", [(), ("F000",), tuple(f"F00{digit}" for digit in range(9))])
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_a_plan_leaves_no_disk_out_where_addresses_are_too_few(addresses: tuple[str, ...], snapshots: bool) -> None:
+    around = replace(paper(), addresses=("F010", *addresses)[: len(addresses) or 1], snapshots=snapshots)
+    with pytest.raises(Refused, match="disks are linked at once, and goldroot may link at"):
+        plan_update(around, "S10RO1", "S10GOLD2")
+
+
+def test_who_edits_by_hand_is_told_that_passwords_stay() -> None:
+    edits = lines(plan_update(paper(), "S10RO1", "S10GOLD2"), "edit", by_hand=True)
+    assert [text for text in edits if text.endswith("(******** is a password, which stays as it is)")] == edits[-1:]
+
+
+#: Users beside those of the paper's, as they stand in directories.
+OTHERS = """\
+PROFILE TAKES5B5
+ LINK MAINT 0190 05B5 RR
+USER WEB1 NOLOG 512M 1G G
+ INCLUDE TAKES5B5
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 01B5 3390 00001 00100 LX9001 MR
+USER WEB2 NOLOG 512M 1G G
+ COMMAND DEFINE NIC 05B4 TYPE QDIO
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 01B5 3390 00101 00100 LX9001 MR
+USER WEB3 NOLOG 512M 1G G
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 01B5 3390 00201 00100 LX9001 MR
+ MDISK 05B5 3390 T-DISK 10
+USER FREE NOLOG 32M 32M G
+ MDISK 11B1 3390 00301 00450 LX9001 MR
+"""
+
+
+@pytest.mark.parametrize("name", ["WEB1", "WEB2", "WEB3"])
+def test_what_stands_where_a_set_would_be_made_is_seen_in_a_plan(name: str) -> None:
+    with pytest.raises(Refused, match=f"5B5 of {name} is taken by something that goldroot does not manage"):
+        plan_update(paper(DIRECTORY + OTHERS), name, "S10GOLD2")
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        (lambda around: plan_update(around, "S10RO1", "S10RO2"), "S10RO2 is not a slot of gold"),
+        (lambda around: plan_create(around, "NEW", "S10RWMNT", ["1B5"]), "S10RWMNT is not a slot of gold"),
+        (lambda around: plan_create(around, "NEW", "S10GOLD", ["5B5"]), "S10GOLD has no disk at 5B5"),
+        (lambda around: plan_create(around, "NEW", "S10GOLD", ["1B5", "XYZ"]), "S10GOLD has no disk at XYZ"),
+        (lambda around: plan_publish(around, "S10RO1", "S10RWMNT"), "S10RO1 is not a slot of gold"),
+        (
+            lambda around: plan_publish(around, "S10GOLD", "S10RWMNT"),
+            "S10GOLD is linked by S10RO1, S10RO2, S10RO3, WEB",
+        ),
+        (lambda around: plan_publish(around, "S10GOLD2", "S10RO1"), "S10RO1 owns no disk at 1B0, 1B1, 1B8, 1BE, 1BF"),
+    ],
+)
+def test_a_plan_never_writes_what_is_not_gold_or_what_somebody_has(plan: Callable[[Around], Plan], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        plan(paper(DIRECTORY + OTHERS))
+
+
+@pytest.mark.parametrize("slot", ["S10GOLD2", "S10GOLD9", "FREE"])
+def test_an_entry_that_is_made_by_hand_has_no_records_of_goldroots(slot: str) -> None:
+    around = paper(DIRECTORY + OTHERS)
+    for plan in (plan_publish(around, slot, "S10RWMNT"), plan_create(around, "NEW", "S10GOLD", ["1B5"])):
+        assert not any("GOLDROOT" in line for step in plan.steps for line in step.diff)
+        assert plan.after["1B1"]
+
+
+@pytest.mark.parametrize(
+    ("boot", "root", "record"),
+    [
+        (" IPL 1B1\n", " MDISK 01B1 3390 00401 00450 LX9001 MR\n", True),
+        (" IPL 190 PARM AUTOCR\n", " MDISK 01B1 3390 00401 00450 LX9001 MR\n", True),
+        ("", " MDISK 01B1 3390 00401 00450 LX9001 MR\n", True),
+        (" IPL CMS\n", " LINK S10GOLD 11B1 01B1 RR\n", False),
+        (" IPL 1B1\n", " LINK S10GOLD 11B1 01B1 RR\n", False),
+    ],
+)
+def test_a_root_of_its_own_gets_its_boot_record_however_it_is_booted(boot: str, root: str, record: bool) -> None:
+    text = f"USER OWN NOLOG 512M 1G G\n{boot}{root} MDISK 01B5 3390 00901 00100 LX9001 MR\n"
+    plan = plan_update(paper(DIRECTORY + text), "OWN", "S10GOLD2")
+    assert any(line.startswith("zipl") for line in lines(plan, "Linux", by_hand=True)) == record
+
+
+#: A server that boots CMS from a minidisk of its own, and keeps its data on others.
+WITH_CMS = """\
+USER CMS NOLOG 512M 1G G
+ IPL CMS
+ LINK S10GOLD 11B1 01B1 RR
+ MDISK 0191 3390 00401 00005 LX9001 MR
+ MDISK 01B5 3390 00501 00100 LX9001 MR
+ MDISK 01D0 3390 00601 00100 LX9001 MR
+"""
+
+
+def test_minidisks_that_are_no_place_of_gold_s_are_left_alone() -> None:
+    around = paper(DIRECTORY + WITH_CMS)
+    plan = plan_update(around, "CMS", "S10GOLD2")
+    told = [text for step in plan.steps for _, text in step.by_hand] + [
+        line for step in plan.steps for line in step.diff
+    ]
+    assert not any(number in text for text in told for number in ("0191", "0591", "01D0", "05D0"))
+    assert {address for address in plan.after if address.endswith(("91", "D0"))} == set()
+    own = DIRECTORY + WITH_CMS.replace(" LINK S10GOLD 11B1 01B1 RR\n", "")
+    assert "5B5" in plan_update(paper(own), "CMS", "S10GOLD2").after
+    assert "591" not in plan_update(paper(own), "CMS", "S10GOLD2").after
+
+
+def test_a_server_with_disks_of_others_is_not_planned_away() -> None:
+    around = paper(DIRECTORY + WITH_CMS)
+    assert not any("0191" in text for step in plan_delete(around, "CMS").steps for _, text in step.by_hand)
+    with pytest.raises(Refused, match=r"CMS has disks that goldroot did not make: 0191 \(LX9001:401:5\)"):
+        plan_delete(replace(around, others_disks=lambda name: ["0191 (LX9001:401:5)"]), "CMS")
+
+
+def test_an_adopted_entry_gets_its_records_with_the_first_change() -> None:
+    around = paper()
+    find = around.find
+
+    def adopted(name: str) -> Standing | None:
+        found = find(name)
+        mark = Mark("live", "k3v9s1m2qx", "s10", "s10ro1", 1, "2026-11-26T09:30:00Z")
+        return found and replace(found, entry=replace(found.entry, marks={"1": mark}))
+
+    plan = plan_update(replace(around, find=adopted), "S10RO1", "S10GOLD2")
+    first = next(step for step in plan.steps if step.diff)
+    assert "+ * GOLDROOT 1 LIVE K3V9S1M2QX S10 S10RO1 1 20261126T093000Z" in first.diff
 
 
 def test_a_plan_without_a_way_is_refused() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from goldroot.hosts import Applied, Entry
+from goldroot.hosts.zvm import ZvmHost
 from support.zvmfleet import ZvmFleet, password
 from support.zvmsite import DIRECTORY
 
@@ -125,3 +127,35 @@ def test_linked_tells_what_guests_have_now(fleet: ZvmFleet) -> None:
         in found["S10GOLD2"][2]
     )
     assert "WEB1 has S10GOLD at 1B1" in fleet("linked", "--live")
+
+
+@pytest.mark.slow
+def test_gold_that_somebody_has_open_needs_no_backup(fleet: ZvmFleet) -> None:
+    fleet.image()
+    fleet.sim.system.link("MAINT", "S10GOLD", "11B1", "0F01", "MR")
+    told = fleet("doctor", ok=1)
+    assert "R/W by MAINT" in told
+    assert "To do: End that use, then run the command again." in told
+    assert "restore" not in told
+    fleet.sim.system.detach("MAINT", "0F01")
+    assert "Everything is as it should be." in fleet("doctor")
+
+
+@pytest.mark.slow
+def test_a_server_that_is_made_may_be_started_though_its_last_change_is_not_made_at_once(
+    fleet: ZvmFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.image()
+    apply = ZvmHost.apply
+    asked: list[Entry] = []
+
+    def first_unchanged(host: ZvmHost, wanted: Entry) -> Applied:
+        if wanted.name == "WEB1" and wanted.startable and not asked:
+            asked.append(wanted)
+            return Applied("unchanged", host.find("WEB1"))
+        return apply(host, wanted)
+
+    monkeypatch.setattr(ZvmHost, "apply", first_unchanged)
+    fleet("clone", "create", "web1", "--image", "s10")
+    assert asked
+    assert fleet.entry("WEB1").startable

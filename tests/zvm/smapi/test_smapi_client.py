@@ -253,6 +253,23 @@ class TestWaiting:
         responder.play(responder.answer(592, 5), hang_up, responder.answer(0, 100))
         assert make_client().image_disk_delete_dm("X", "191").code == (0, 0)
 
+    @pytest.mark.parametrize("code", [(500, 8), (100, 16), (596, 3300)])
+    def test_a_question_that_is_refused_says_nothing_of_the_change(
+        self, responder: Any, make_client: Any, code: tuple[int, int]
+    ) -> None:
+        responder.play(responder.answer(592, 5), responder.answer(*code))
+        with pytest.raises(LostReply, match="the end of operation 5 cannot be seen") as caught:
+            make_client().image_disk_delete_dm("X", "191")
+        assert f"({code[0]}/{code[1]})" in caught.value.brief
+        assert "It is not known whether Image_Disk_Delete_DM of X was done" in caught.value.meaning
+        assert caught.value.request_id is not None
+
+    def test_a_server_that_goes_away_while_waiting(self, responder: Any, make_client: Any) -> None:
+        responder.play(responder.answer(592, 5), hang_up, hang_up, hang_up)
+        with pytest.raises(LostReply, match="the end of operation 5 cannot be seen") as caught:
+            make_client().image_disk_delete_dm("X", "191")
+        assert (caught.value.api, caught.value.request_id is None) == ("Image_Disk_Delete_DM", False)
+
     def test_not_waiting(self, responder: Any, make_client: Any) -> None:
         responder.play(responder.answer(592, 5))
         reply = make_client().image_disk_delete_dm("X", "191", wait=False)
@@ -285,6 +302,15 @@ class TestBadServers:
         responder.play(responder.int4(7) + responder.int4(size) + bytes(size))
         with pytest.raises(BadReply, match="12 is the least"):
             make_client().image_query_dm("X")
+
+    @pytest.mark.parametrize("size", [11, 0x7FFFFFFF])
+    def test_a_change_may_have_happened_whose_answer_announces_what_cannot_be(
+        self, responder: Any, make_client: Any, size: int
+    ) -> None:
+        responder.play(responder.int4(7) + responder.int4(size))
+        with pytest.raises(BadReply) as caught:
+            make_client().image_delete_dm("X")
+        assert caught.value.todo.endswith("The change may have happened: query before you repeat it.")
 
     def test_an_answer_that_does_not_end_stops_where_it_was_announced(self, responder: Any, make_client: Any) -> None:
         responder.play(endless)

@@ -33,7 +33,7 @@ from goldroot.fleet.clones import CloneForm, begin_clone, define_clone, plan_clo
 from goldroot.fleet.inputs import Stage, open_own, policy_of, read_server, silent
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, reconcile
-from goldroot.hosts import find_entry, new_disk_id
+from goldroot.hosts import applied, find_entry, new_disk_id
 from goldroot.image import Gold, Source, check_genuine, open_source, open_version, said_once
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Site, check_clone_name, keep_reserve, make_bootable
@@ -96,7 +96,7 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
             save_record(site, clone, found)
             save_report(site, clone, report)
             crash.point("adopt.reported")
-            gold.host.apply(replace(find_entry(gold.host, clone.machine), startable=True))
+            applied(gold.host, replace(find_entry(gold.host, clone.machine), startable=True))
         crash.point("adopt.defined")
         with site.catalog.begin() as tx:
             catalog_clones.activate(tx, name)

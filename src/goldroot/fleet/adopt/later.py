@@ -34,7 +34,18 @@ from goldroot.fleet.inputs import Server, Stage, live_disks, open_clone, open_ow
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.merge import checked_rows
 from goldroot.fleet.update.reconcile import clear_prepared
-from goldroot.hosts import LIVE, PREPARED, exchange, fenced, find_entry, new_disk_id, place_of, utc_now, with_mark
+from goldroot.hosts import (
+    LIVE,
+    PREPARED,
+    applied,
+    exchange,
+    fenced,
+    find_entry,
+    new_disk_id,
+    place_of,
+    utc_now,
+    with_mark,
+)
 from goldroot.image import open_source, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Site
@@ -119,7 +130,7 @@ def _replace(site: Site, clone: Clone, found: Found, taken: Mapping[str, Taken],
         generation = catalog_clones.fence(tx, clone.name)
     entry = find_entry(host, clone.machine)
     mark = replace(entry.marks[LIVE], state="preparing", since=utc_now())
-    host.apply(fenced(with_mark(entry, PREPARED, mark), generation))
+    applied(host, fenced(with_mark(entry, PREPARED, mark), generation))
     crash.point("adopt.set-taken")
     ids = {address: new_disk_id(clone.machine, address) for address in taken}
     register = DiskRegister(site, host, clone.machine, "clone")
@@ -142,7 +153,7 @@ def _replace(site: Site, clone: Clone, found: Found, taken: Mapping[str, Taken],
     entry = find_entry(host, clone.machine)
     changed = exchange(entry, PREPARED, clone.last, "set-aside", since=utc_now())
     # What leaves is not kept for a way back: the mark says that it goes with the next command.
-    host.apply(with_mark(changed, PREPARED, mark))
+    applied(host, with_mark(changed, PREPARED, mark))
     crash.point("adopt.exchanged")
     with site.catalog.begin() as tx:
         reading.note(tx, clone.name)

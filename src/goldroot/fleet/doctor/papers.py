@@ -9,7 +9,7 @@ from contextlib import closing
 from urllib.parse import quote
 
 from goldroot.catalog import is_there, open_catalog
-from goldroot.errors import Damaged, GoldrootError, NotFound
+from goldroot.errors import Busy, Damaged, GoldrootError, NotFound
 from goldroot.files import json_of
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.seen import Seen
@@ -91,8 +91,10 @@ def look_at_papers(seen: Seen) -> Iterator[Finding]:
             gold = open_version(site, copy.image, copy.version, copy.host)
             look = look_at_copy(gold)
         except GoldrootError as error:
-            yield Finding("gold-unsigned", copy.image, f"{what}: {error.brief}", copy.host,
-                          command="put images/ back from a backup (goldroot restore)")  # fmt: skip
+            # Whose disks somebody has open cannot be looked at now: no backup would help.
+            restore = "put images/ back from a backup (goldroot restore)"
+            command = error.todo if isinstance(error, Busy) else restore
+            yield Finding("gold-unsigned", copy.image, f"{what}: {error.brief}", copy.host, command=command)
             continue
         yield from _beside(gold)
         if look == "copied":

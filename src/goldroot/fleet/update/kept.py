@@ -10,7 +10,7 @@ from goldroot.errors import GoldrootError, Refused
 from goldroot.fleet.clone_names import host_of, machine_of
 from goldroot.fleet.update.entry_says import kept_sets
 from goldroot.fleet.update.reconcile import drop_set, reconcile
-from goldroot.hosts import find_entry, with_mark
+from goldroot.hosts import applied, find_entry, with_mark
 from goldroot.site import Site
 
 
@@ -67,6 +67,6 @@ def _remove_set(site: Site, one: Fallback) -> None:
     if entry is None or digit is None:
         return
     if (mark := entry.marks[digit]).state != "removing":
-        host.apply(with_mark(entry, digit, replace(mark, state="removing")))
+        applied(host, with_mark(entry, digit, replace(mark, state="removing")))
         crash.point("fallback.marked")
     drop_set(site, host, find_entry(host, entry.name), digit)

@@ -28,7 +28,7 @@ from goldroot.catalog import Clone, Tx, Update, clones, decisions, gold, updates
 from goldroot.conflicts import Decision, Remembered, decisions_text, load_decisions
 from goldroot.errors import Busy, Damaged, Refused
 from goldroot.fleet.inputs import Server, check_layouts, open_own, own_addresses, policy_of
-from goldroot.hosts import Access, Entry, Host, View, fenced, find_entry
+from goldroot.hosts import Access, Entry, Host, View, applied, fenced, find_entry
 from goldroot.image import Gold, newest_gold, open_version
 from goldroot.policy import Policy
 from goldroot.site import DiskRegister, Layout, Site
@@ -187,7 +187,7 @@ class OpenUpdate:
         """The entry has this work's generation, or a higher one: who did other work before it is shut out."""
         entry = self.entry
         if entry.generation < self.clone.generation:
-            self.host.apply(fenced(entry, self.clone.generation))
+            applied(self.host, fenced(entry, self.clone.generation))
 
     def record(self) -> Mapping[str, Any]:
         """The record of the last merge; empty where there was none yet."""

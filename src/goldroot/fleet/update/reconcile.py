@@ -27,6 +27,7 @@ from goldroot.hosts import (
     Hold,
     Host,
     Mark,
+    applied,
     change,
     fenced,
     find_entry,
@@ -302,7 +303,7 @@ def drop_set(site: Site, host: Host, entry: Entry, digit: str) -> None:
     DiskRegister(site, host, entry.name, "clone").remove(going)
     entry = find_entry(host, entry.name)
     links = {address: link for address, link in entry.links.items() if set_of(address) != digit}
-    host.apply(with_mark(replace(entry, links=links), digit, None))
+    applied(host, with_mark(replace(entry, links=links), digit, None))
     crash.point("set.dropped")
 
 

@@ -19,10 +19,23 @@ from goldroot.hosts.zvm.members import Members
 from goldroot.hosts.zvm.minidisks import Minidisks
 from goldroot.hosts.zvm.parts import Parts
 from goldroot.hosts.zvm.plan_moves import Around
+from goldroot.hosts.zvm.pool import Pool
 from goldroot.hosts.zvm.power import Guests
 from goldroot.hosts.zvm.simulated import Socket
-from goldroot.hosts.zvm.survey import Found, Survey, extents_of, of_type, server, slot
+from goldroot.hosts.zvm.survey import (
+    Found,
+    Survey,
+    Volumes,
+    apart,
+    by_volume,
+    linking,
+    of_type,
+    server,
+    slot,
+    writing,
+)
 from goldroot.hosts.zvm.survey import system as system_of
+from goldroot.zvm import directory as source
 
 
 class Asking:
@@ -49,22 +62,23 @@ class Asking:
         names = self._disks.names
         standing = self._directory.standing
         owners = [found for name in slots if (found := standing(name)) is not None]
-        type_ = partial(of_type, pool=self._parts.pool)
-        gold = tuple(type_(slot(now, names, addresses)) for now in owners)
-        linking = {user for now in owners for user, _ in self._manager.linking(names.user(now.entry.name))}
+        everything = source.Directory((), tuple(self._manager.everything()))
+        users = {names.user(now.entry.name) for now in owners}
+        seen = partial(_seen, pool=self._parts.pool, lying=by_volume(everything))
+        gold = tuple(seen(slot(now, names, addresses)) for now in owners)
+        named = {user: names.entry(user) for user in linking(everything, users)}
         notes = [
             f"{user} cannot be the name of an entry: give it one in the host's table (names)"
-            for user in sorted(linking)
-            if not names.entry(user)
+            for user, name in named.items()
+            if name is None
         ]
+        notes += writing(everything, users)
         servers = []
-        for name in sorted({name for user in linking if (name := names.entry(user)) is not None} - set(slots)):
+        for name in sorted({name for name in named.values() if name is not None} - set(slots)):
             if (now := standing(name)) is not None:
-                servers.append(type_(server(now, names, addresses, shared)))
+                servers.append(seen(server(now, names, addresses, shared)))
         found = standing(system)
-        maintained = None if found is None else type_(system_of(found, names, addresses))
-        twice = extents_of([*gold, *servers, *([maintained] if maintained else [])])
-        notes += [f"{users} have the same minidisk {extent}" for extent, users in twice.items()]
+        maintained = None if found is None else seen(system_of(found, names, addresses))
         return Survey(gold, tuple(servers), maintained, tuple(notes))
 
     def adopt(self, found: Found, mark: Mark, form: str = "") -> dict[str, str]:
@@ -95,6 +109,10 @@ class Asking:
         self._adopted.add({found.name: {LIVE: mark}}, labels)
         return ids
 
+    def others_disks(self, name: str) -> list[str]:
+        """As :meth:`goldroot.hosts.HasOthersDisks.others_disks`."""
+        return self._directory.others_disks(name)
+
     def around(self) -> Around:
         """What plans are made with."""
         parts = self._parts
@@ -105,6 +123,8 @@ class Asking:
             parts.addresses,
             snapshots=parts.snapshots,
             records=parts.booting.record == "disk",
+            linked=self._directory.linked,
+            others_disks=self._directory.others_disks,
             member_of=parts.member_of,
         )
 
@@ -142,3 +162,8 @@ class Asking:
     def running(self) -> set[str]:
         """The names of all guests that are logged on, in one call for each member of the cluster."""
         return {self._disks.names.shown(user) for user in self._guests.everybody()}
+
+
+def _seen(found: Found, pool: Pool, lying: Volumes) -> Found:
+    """The same, with all that its disks have in the way."""
+    return apart(of_type(found, pool), lying)

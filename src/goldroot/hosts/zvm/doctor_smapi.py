@@ -20,6 +20,8 @@ CHANGES = (
 )  # fmt: skip
 #: Answer of Image_MDISK_Link_Query for an owner who is not logged on (captured).
 NOT_ON = (8, 12)
+#: Mode of a LINK that says none (IBM, CP Planning and Administration).
+DEFAULT = "R"
 #: Records of the largest entry of the captured directory.
 LARGE = 250
 
@@ -136,19 +138,18 @@ def links(asked: Asked) -> Iterator[Point]:
     if not slots:
         yield Point("gold-links", "How is gold linked?", "unknown", ("no slot of goldroot's is there yet",))
         return
-    users = [asked.entries.names.user(slot.name) for slot in slots]
-    hits = [hit for user in users for hit in asked.manager.linking(user)]
-    modes = sorted({statement.split()[-1] for _, statement in hits})
+    found = [link for slot in slots for link in asked.entries.linking(slot.name)]
+    modes = sorted({link.mode or DEFAULT for _, link in found})
     stable = asked.link_mode == "SR"
     yield Point(
         "gold-links",
         "How is gold linked?",
-        "well" if not hits or {asked.link_mode} >= set(modes) else "note",
-        (f"{len(hits)} LINK statements, modes {' '.join(modes) or '-'}; link_mode is {asked.link_mode}",),
+        "well" if not found or {asked.link_mode} >= set(modes) else "note",
+        (f"{len(found)} LINK statements, modes {' '.join(modes) or '-'}; link_mode is {asked.link_mode}",),
         "Links that goldroot did not make keep their mode." if set(modes) - {asked.link_mode} else "",
     )
     if stable:
-        lacking = [user for user in sorted({target for target, _ in hits}) if not _may_be_stable(asked, user)]
+        lacking = [user for user in sorted({user for user, _ in found}) if not _may_be_stable(asked, user)]
         yield Point(
             "stable-links",
             "May the servers have stable links (OPTION LNKSTABL)?",

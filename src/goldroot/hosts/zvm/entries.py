@@ -15,11 +15,11 @@ from goldroot.errors import BadInput, HostError, NotFound, Refused
 from goldroot.hosts.differences import differences, taken_over
 from goldroot.hosts.entries import check_change, check_links, work_of
 from goldroot.hosts.port import Applied, Disk, Entry, EntryChanged, Role
-from goldroot.hosts.sets import check_entry, check_entry_name, reads_as
+from goldroot.hosts.sets import check_entry, check_entry_name, others_disks_stay, reads_as
 from goldroot.hosts.zvm.adopted import Adopted
 from goldroot.hosts.zvm.extents import Extents, disk_at
 from goldroot.hosts.zvm.manager import EXISTS, UNSURE, Manager, Replaced
-from goldroot.hosts.zvm.reading import Standing, checked, is_managed, role_in, standing, with_known_disks
+from goldroot.hosts.zvm.reading import Standing, checked, extent_of, is_managed, role_in, standing, with_known_disks
 from goldroot.hosts.zvm.writing import Words, changed, new_entry, uncached
 from goldroot.zvm import directory as source
 from goldroot.zvm.smapi import CallRefused, SmapiError
@@ -123,10 +123,18 @@ class DirectoryEntries:
 
     def linked(self, owner: str) -> list[tuple[str, str, str]]:
         """As :meth:`goldroot.hosts.Host.linked`, also by entries in which goldroot never wrote; one call for all."""
-        user = self.names.user(check_entry_name(owner))
-        return sorted(row for hit in set(self.manager.linking(user)) for row in self._links_in(hit, owner, user))
+        names, found = self.names, set()
+        for user, link in self.linking(owner):
+            name, theirs = names.shown(user), names.address(owner, "owner", link.vdev1)
+            found.add((name, names.address(name, "machine", link.address), _short(theirs)))
+        return sorted(found)
 
-    def _links_in(self, hit: tuple[str, str], owner: str, user: str) -> Iterator[tuple[str, str, str]]:
+    def linking(self, owner: str) -> list[tuple[str, source.Link]]:
+        """(user ID, link) of every LINK to an entry's disks, passwords left behind."""
+        user = self.names.user(check_entry_name(owner))
+        return [(hit[0], link) for hit in set(self.manager.linking(user)) for link in self._links_in(hit, user)]
+
+    def _links_in(self, hit: tuple[str, str], user: str) -> list[source.Link]:
         """The link of a statement that the search has found; of its whole entry where it cannot be read by itself."""
         target, statement = hit
         lines = [f"USER {target} NOLOG".encode("latin-1"), statement.encode("latin-1", "replace")]
@@ -134,11 +142,22 @@ class DirectoryEntries:
         if not any(link.owner == user for link, _ in found):
             entry = self.manager.read(target)
             found = [] if entry is None else source.links(entry)
-        name = self.names.shown(target)
-        for link, _ in found:
-            if link.owner == user:
-                theirs = self.names.address(owner, "owner", link.vdev1)
-                yield name, self.names.address(name, "machine", link.address), _short(theirs)
+        return [link for link, _ in found if link.owner == user]
+
+    def others_disks(self, name: str) -> list[str]:
+        """As :meth:`goldroot.hosts.HasOthersDisks.others_disks`: minidisks at any address, which keep what is on them."""
+        found = self.standing(name)
+        return [] if found is None else self._others_disks(found)
+
+    def _others_disks(self, found: Standing) -> list[str]:
+        entry, told = found.entry, []
+        for disk, _ in source.disks(found.text):
+            extent = extent_of(disk)
+            address = self.names.address(entry.name, entry.role, disk.address)
+            ours = extent is not None and disk_at(self._extents, entry.name, address, extent) is not None
+            if disk.disktype == "PERM" and disk.volume.strip("$") and not ours:
+                told.append(f"{disk.address} ({extent or f'{disk.volume}:{disk.start}:{disk.size}'})")
+        return told
 
     # -- changes
 
@@ -173,10 +192,11 @@ class DirectoryEntries:
         """As :meth:`goldroot.hosts.Host.undefine`."""
         if (found := self.standing(name)) is None:
             return
-        disks = {address: disk.id for address, disk in found.entry.disks.items()} | dict(found.unknown)
-        if disks:
-            there = ", ".join(f"{address} {id}" for address, id in sorted(disks.items()))
+        if found.entry.disks:
+            there = ", ".join(f"{address} {disk.id}" for address, disk in sorted(found.entry.disks.items()))
             raise Refused(f"{name} has disks: {there}", todo="Delete them first.")
+        if others := self._others_disks(found):
+            raise others_disks_stay(name, others)
         if links := [link for link in self.linked(name) if link[0] != name]:
             raise Refused(f"{name} is linked by {links[0][0]} at {links[0][1]}", todo="Move or delete that first.")
         crash.point("zvm.entry-going")

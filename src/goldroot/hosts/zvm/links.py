@@ -152,9 +152,7 @@ class Links:
                 continue
             if (taken := self._notes.take(_file(address), note=new_note("disk"), patient=False)) is None:
                 continue
-            if self._cp_has(address):  # somebody else's: no file of ours said so
-                taken.gone()
-                taken.close()
+            if not self._is_free(address, taken):
                 continue
             try:
                 yield address
@@ -165,6 +163,17 @@ class Links:
             f"all addresses that goldroot may link disks at are in use ({self._addresses[0]} to {self._addresses[-1]})",
             todo="Wait for other commands, or name a larger range: link_addresses in the host's table.",
         )
+
+    def _is_free(self, address: str, taken: Taken) -> bool:
+        """Whether nothing stands at an address; else, and where CP does not say, it is given up."""
+        free = False
+        try:
+            free = not self._cp_has(address)  # somebody else's: no file of ours said so
+        finally:
+            if not free:
+                taken.gone()
+                taken.close()
+        return free
 
     def _forget(self, address: str, taken: Taken) -> None:
         with suppress(HostError):  # then the file stays, and the next command looks again

@@ -15,8 +15,9 @@ from typing import Literal, TypeVar
 from goldroot import crash
 from goldroot.errors import Busy, HostError
 from goldroot.hosts.inuse import InUse, Taken, new_note
-from goldroot.hosts.zvm.reading import included, token_of
+from goldroot.hosts.zvm.reading import beside, token_of
 from goldroot.zvm import directory as source
+from goldroot.zvm.directory.model import MACHINES
 from goldroot.zvm.smapi import (
     BadReply,
     CallRefused,
@@ -75,17 +76,16 @@ class Manager:
 
     def beside(self, entry: source.Entry) -> list[source.Entry]:
         """The profiles that an entry includes, and the SUBCONFIGs that an IDENTITY is built with."""
-        parts = []
-        for name in included(entry):
-            profile = self._profile(name)
-            parts.append(profile if profile is not None else self.read(name))
-        return [part for part in parts if part is not None]
+        return beside(entry, lambda kind, name: self._profile(name) if kind == "PROFILE" else self.read(name))
 
     def all(self) -> Iterator[source.Entry]:
         """Every USER and IDENTITY of the directory, in one call."""
+        return (entry for entry in self.everything() if entry.kind in MACHINES)
+
+    def everything(self) -> Iterator[source.Entry]:
+        """Every entry of the directory, of any kind, in one call."""
         for found in self.client.query_all_dm():
-            entry = _entry(found.directory_entry_data)
-            if entry is not None and entry.kind in ("USER", "IDENTITY"):
+            if (entry := _entry(found.directory_entry_data)) is not None:
                 yield entry
 
     def linking(self, user: str) -> list[tuple[str, str]]:

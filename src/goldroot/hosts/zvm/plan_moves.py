@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from goldroot.errors import NotFound
-from goldroot.hosts.port import Entry, Role, State
-from goldroot.hosts.sets import LIVE, is_live, with_mark
+from goldroot.hosts.differences import address_taken
+from goldroot.hosts.entries import check_change
+from goldroot.hosts.port import Entry, Mark, Role, State
+from goldroot.hosts.sets import LIVE, is_live, set_of, with_mark
 from goldroot.hosts.zvm.entries import Style
 from goldroot.hosts.zvm.plan_steps import (
     PLANNED,
+    Copied,
     Disk,
     Line,
     Step,
@@ -22,11 +25,14 @@ from goldroot.hosts.zvm.plan_steps import (
     entry_changed,
 )
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing
+from goldroot.hosts.zvm.reading import Extent, Standing, extent_of, is_managed, standing, with_known_disks
 from goldroot.hosts.zvm.records import is_ours
 from goldroot.hosts.zvm.writing import ASIDE, changed, uncached
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import edit, redact
+
+#: Stands in a plan for the id of the work and the time, which are not known before.
+WORK, SINCE = "plan", "2000-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Around:
     :param addresses: of the management guest, for links.
     :param snapshots: disks of a running server can be seen as FLASHCOPY puts them on a temporary disk.
     :param records: disks with a kernel get a boot record.
+    :param linked: who links an entry's disks, as :meth:`goldroot.hosts.Host.linked` says it.
+    :param others_disks: disks in an entry that goldroot did not make, in words.
     :param member_of: entry's name -> the member of a cluster at which it is logged on, where that is another one.
     """
 
@@ -46,6 +54,8 @@ class Around:
     addresses: Sequence[str]
     snapshots: bool = False
     records: bool = True
+    linked: Callable[[str], Sequence[tuple[str, str, str]]] = lambda name: ()
+    others_disks: Callable[[str], Sequence[str]] = lambda name: ()
     member_of: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Standing:
@@ -53,6 +63,10 @@ class Around:
         if (found := self.find(name)) is None:
             raise NotFound(f"there is no entry {name}")
         return found
+
+    def entry(self, name: str) -> Entry | None:
+        """As :meth:`goldroot.hosts.Host.find`."""
+        return None if (found := self.find(name)) is None else found.entry
 
     def user(self, name: str) -> str:
         return self.style.words.names.user(name)
@@ -62,13 +76,18 @@ class Around:
 
 
 class Moves:
-    """Steps that follow one another on one entry; each is planned on what the one before leaves."""
+    """Steps that follow one another on one entry; each is planned on what the one before leaves.
 
-    def __init__(self, around: Around, now: Standing) -> None:
-        self.around, self.now = around, now
+    :param managed: whether goldroot's comment records stand in the entry, or come with the next change; ``None``: as the
+        entry says itself, or as it was adopted.
+    """
+
+    def __init__(self, around: Around, now: Standing, *, managed: bool | None = None) -> None:
+        self.around = around
         self.user = around.user(now.entry.name)
         self.member = around.member_of.get(now.entry.name, "")
-        self.managed = is_managed(now.text)
+        self.managed = bool(is_managed(now.text) or now.entry.marks) if managed is None else managed
+        self.now = _marked(now if self.managed else replace(now, text=_without_records(now.text)))
         self.steps: list[Step] = []
         self._known = {extent_of(disk): now.entry.disks[a].id for disk, a in self._placed(now)}
         self._made = 0
@@ -78,6 +97,7 @@ class Moves:
     def change(self, wanted: Entry, what: str, *, held: bool = False) -> None:
         """The entry becomes another; nothing where it is so already."""
         style = self.around.style
+        check_change(self.now.entry, wanted, self.around.entry)
         new = changed(self.now, wanted, style.words, self.around.role)
         if not self.managed:
             new = _without_records(new)
@@ -103,7 +123,12 @@ class Moves:
             self.change(with_mark(entry, LIVE, replace(entry.marks[LIVE], state=state)), what)
 
     def make(self, address: str, size: int) -> None:
-        """A minidisk of so many cylinders or blocks."""
+        """A minidisk of so many cylinders or blocks.
+
+        :raises Refused: something stands there.
+        """
+        if address in self.now.entry.others:
+            raise address_taken(self.now.entry, address)
         mode = self.around.pool.mode if is_live(address) else ASIDE
         device = self.device(address)
         step = disk_made(self.user, device, size, self.around.pool.at(address), mode, self.around.addresses[0])
@@ -130,8 +155,10 @@ class Moves:
         self.steps.append(disk_deleted(self.user, device, shown))
         self._stands(edit.remove(self.now.text, device), self.now.entry)
 
-    def use(self, what: str, disks: Iterable[Disk], *inside: Line) -> None:
-        self.steps.append(disks_used(what, list(disks), self.around.addresses, inside))
+    def use(self, what: str, disks: Iterable[Disk], *inside: Line, copies: Sequence[str] = ()) -> None:
+        """Disks are worked on, and own ones at addresses of ``copies`` as FLASHCOPY shows them while the server runs."""
+        copied = [self._copied(address) for address in copies]
+        self.steps.append(disks_used(what, list(disks), self.around.addresses, inside, copied))
 
     def ask(self, what: str, addresses: Iterable[str]) -> None:
         """Who has disks now: RR is never refused but beside an exclusive link, and QUERY LINKS tells."""
@@ -149,6 +176,10 @@ class Moves:
 
     # -- inside
 
+    def _copied(self, address: str) -> Copied:
+        kind, unit = self.around.pool.at(address).geometry.temporary
+        return Copied(self.user, self.device(address), kind, unit, self.size_at(address))
+
     def _placed(self, now: Standing) -> list[tuple[source.Mdisk, str]]:
         names, entry = self.around.style.words.names, now.entry
         every = [(disk, names.address(entry.name, entry.role, disk.address)) for disk, _ in source.disks(now.text)]
@@ -157,13 +188,26 @@ class Moves:
     def _stands(self, text: source.Entry, wanted: Entry) -> None:
         entry = self.now.entry
         registry = partial(_known, self._known)
-        read = standing(text, self.now.beside, name=entry.name, names=self.around.style.words.names, registry=registry)
+        names = self.around.style.words.names
+        read = with_known_disks(standing(text, self.now.beside, name=entry.name, names=names, registry=registry))
         # Without records nothing in the text says what the sets are.
         marks = read.entry.marks if self.managed else wanted.marks
         self.now = replace(read, entry=replace(read.entry, role=entry.role, marks=marks))
 
 
 # -- inside
+
+
+def sets_of(entry: Entry) -> set[str]:
+    """The sets in which an entry has something."""
+    return {set_of(address) for address in (*entry.disks, *entry.links)}
+
+
+def _marked(now: Standing) -> Standing:
+    """With a mark for each set: without goldroot's records a set is known by its addresses alone."""
+    missing = sets_of(now.entry) - now.entry.marks.keys()
+    marks = {digit: Mark("live" if digit == LIVE else "kept", WORK, "", "", 0, SINCE) for digit in missing}
+    return replace(now, entry=replace(now.entry, marks={**now.entry.marks, **marks}))
 
 
 def _known(known: dict[Extent | None, str], name: str, address: str, extent: Extent) -> str | None:

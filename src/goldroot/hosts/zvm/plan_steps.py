@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from goldroot.errors import Refused
 from goldroot.hosts.zvm.members import at
 from goldroot.hosts.zvm.pool import ECKD, FBA, Pool
 from goldroot.zvm import directory as source
 from goldroot.zvm.directory import redact
+from goldroot.zvm.directory.secret import MASK
 from goldroot.zvm.smapi import MinidiskForm, MinidiskRoom, Reply
 from goldroot.zvm.smapi.calls import Calls
 
@@ -98,16 +100,18 @@ def entry_changed(user: str, before: source.Entry, after: source.Entry, what: st
     told.image_query_dm(user)
     told.image_replace_dm(user, after.lines())
     told.image_query_dm(user)
+    changes = difference(before, after)
+    kept = f" ({MASK} is a password, which stays as it is)" if any(MASK in line for line in changes) else ""
     return Step(
         what,
         tuple(told.lines),
         (
             Line("DIRMAINT", f"FOR {user} GET"),
-            Line("edit", f"{user} DIRECT: remove the records with -, add those with +"),
+            Line("edit", f"{user} DIRECT: remove the records with -, add those with +{kept}"),
             Line("DIRMAINT", f"FOR {user} REPLACE"),
         ),
         user,
-        difference(before, after),
+        changes,
         f"The reverse difference, by the same way; before the REPLACE: FOR {user} UNLOCK.",
     )
 
@@ -229,27 +233,75 @@ class Disk(NamedTuple):
     mode: str
 
 
-def disks_used(what: str, used: Sequence[Disk], addresses: Sequence[str], inside: Iterable[Line] = ()) -> Step:
+class Copied(NamedTuple):
+    """A minidisk of a running guest, read as FLASHCOPY puts it on a temporary disk: whose, at which device number, what
+    DEFINE calls its type and its unit, and how many."""
+
+    owner: str
+    device: str
+    type: str
+    unit: str
+    size: int
+
+
+def disks_used(
+    what: str,
+    used: Sequence[Disk],
+    addresses: Sequence[str],
+    inside: Iterable[Line] = (),
+    copies: Sequence[Copied] = (),
+) -> Step:
     """Disks are linked to the management guest, worked on, and given back in the reverse order.
 
     :param addresses: of the management guest.
+    :param copies: made before, and there as long.
+    :raises Refused: there are fewer addresses than disks.
     """
+    # The first address is that of each original in turn, and free again when all copies are made.
+    free = _enough(addresses, len(copies) + max(len(used), 1 if copies else 0))
+    copied, linked = free[1 : len(copies) + 1], [*free[:1], *free[len(copies) + 1 :]]
     lines: list[Line] = []
-    for disk, address in zip(used, addresses, strict=False):
+    for copy, address in zip(copies, copied, strict=True):
+        lines += _copied(copy, free[0], address)
+    for disk, address in zip(used, linked[: len(used)], strict=True):
         lines += [
             Line("CP", f"LINK {disk.owner} {disk.device} {address} {disk.mode}"),
             Line("CP", f"QUERY VIRTUAL {address}"),
             Line("Linux", f"chccwdev -e 0.0.{address.lower()}"),
         ]
     lines += inside
-    for _, address in reversed(list(zip(used, addresses, strict=False))):
+    for address in reversed([*copied, *linked[: len(used)]]):
         lines += [Line("Linux", f"chccwdev -d 0.0.{address.lower()}"), Line("CP", f"DETACH {address}")]
     return Step(what, tuple(lines), tuple(lines), back="DETACH each address; nothing of the servers is changed.")
 
 
+def _copied(copy: Copied, origin: str, address: str) -> list[Line]:
+    return [
+        Line("CP", f"LINK {copy.owner} {copy.device} {origin} RR"),
+        Line("CP", f"DEFINE {copy.type} AS {address} {copy.unit} {copy.size}"),
+        Line("CP", f"FLASHCOPY {origin} 0 END TO {address} 0 END SYNCHRONOUS"),
+        Line("CP", f"DETACH {origin}"),
+        Line("Linux", f"chccwdev -e 0.0.{address.lower()}"),
+    ]
+
+
+def _enough(addresses: Sequence[str], count: int) -> Sequence[str]:
+    """The first addresses.  :raises Refused: there are not so many."""
+    if count > len(addresses):
+        raise Refused(
+            f"{count} disks are linked at once, and goldroot may link at {len(addresses)} addresses alone",
+            meaning="The plan would leave some of them out.",
+            todo="Name a larger range: link_addresses in the host's table.",
+        )
+    return addresses[:count]
+
+
 def disks_held(user: str, devices: Sequence[str], addresses: Sequence[str], inside: Step) -> Step:
-    """A change while nobody else gets a server's own disks."""
-    pairs = list(zip(devices, addresses, strict=False))
+    """A change while nobody else gets a server's own disks.
+
+    :raises Refused: there are fewer addresses than disks.
+    """
+    pairs = list(zip(devices, _enough(addresses, len(devices)), strict=True))
     links = [Line("CP", f"LINK {user} {device} {address} EW") for device, address in pairs]
     gone = [Line("CP", f"DETACH {address}") for _, address in reversed(pairs)]
     return Step(

@@ -18,6 +18,7 @@ from goldroot.hosts.sets import (
     exchange,
     free_set,
     is_live,
+    others_disks_stay,
     park,
     place_of,
     set_of,
@@ -25,12 +26,11 @@ from goldroot.hosts.sets import (
     with_mark,
 )
 from goldroot.hosts.zvm.plan_check import said
-from goldroot.hosts.zvm.plan_moves import Around, Moves
+from goldroot.hosts.zvm.plan_moves import SINCE, WORK, Around, Moves, sets_of
 from goldroot.hosts.zvm.plan_steps import (
     Disk,
     Line,
     Plan,
-    Step,
     entry_deleted,
     entry_made,
     guest_off,
@@ -39,8 +39,6 @@ from goldroot.hosts.zvm.plan_steps import (
 from goldroot.hosts.zvm.reading import Standing
 from goldroot.hosts.zvm.writing import new_entry
 
-#: Stands in a plan for the id of the work and the time, which are not known before.
-WORK, SINCE = "plan", "2000-01-01T00:00:00Z"
 #: The boot record of the disk that has ``/boot``, where that holds a kernel.
 RECORD = Line(
     "Linux", "zipl --noninteractive --add-files --target /boot --image KERNEL --ramdisk INITRD --parameters WORDS"
@@ -52,15 +50,17 @@ PATIENCE = 300
 def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENCE) -> Plan:
     """A server moves to the gold in a slot; what it has is kept in another set.
 
-    :raises NotFound: there is no such entry.  :raises Refused: no set is free, or it has nothing of its own.
+    :raises NotFound: there is no such entry.
+    :raises Refused: no set is free, it has nothing of its own, or the slot is none.
     """
-    moves = Moves(around, _marked(around.get(name)))
+    _gold(around, slot)
+    moves = Moves(around, around.get(name))
     entry = moves.now.entry
     own = [address for address in sorted(entry.disks) if is_live(address)]
     linked = [address for address in sorted(entry.links) if is_live(address)]
     if not own:
         raise Refused(f"{name} has no disk of its own at a live address", todo="Is this the server that was meant?")
-    if PREPARED in _sets(entry):
+    if PREPARED in sets_of(entry):
         entry = park(entry, PREPARED, free_set(entry, map(place_of, (*own, *linked))))
     entry = with_links(entry, PREPARED, slot, [place_of(address) for address in linked])
     moves.fence()
@@ -76,14 +76,13 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     prepared = [PREPARED + place_of(address) for address in own]
     moves.ask("Nobody else has a prepared disk.", prepared)
     off = guest_off(moves.user, patience, moves.member)
-    if around.snapshots:
-        moves.steps.append(_copied(moves, own))
-    else:
+    if not around.snapshots:
         moves.steps.append(off)
     moves.use(
-        "The merge: the server's disks and both golds are read, the prepared disks are written.",
+        f"The merge: {_its_disks(around)} and both golds are read, the prepared disks are written.",
         _merged(moves, own, linked, slot),
         Line("Linux", "goldroot merge --base OLD-GOLD --gold NEW-GOLD --clone SERVER --into PREPARED"),
+        copies=own if around.snapshots else (),
     )
     moves.use(
         "What was made is read again: rebuilds, checks, and the record.",
@@ -92,7 +91,8 @@ def plan_update(around: Around, name: str, slot: str, *, patience: int = PATIENC
     if around.snapshots:
         moves.steps.append(off)
     moves.fence()
-    if around.records and entry.boot in own:
+    # What CMS or a profile's IPL boots from is not known; of a server that links nothing it is a disk of its own.
+    if around.records and (entry.boot in own or not linked):
         disks = [Disk(moves.user, moves.device(address), "M") for address in prepared]
         moves.use("The prepared root gets a boot record of its own.", disks, RECORD)
     after = exchange(moves.now.entry, PREPARED, WORK, "kept", since=SINCE)
@@ -106,18 +106,17 @@ def plan_rollback(around: Around, name: str, digit: str = PREPARED, *, patience:
 
     :raises Refused: nothing stands there.
     """
-    moves = Moves(around, _marked(around.get(name)))
+    moves = Moves(around, around.get(name))
     entry = moves.now.entry
     own = [address for address in sorted(entry.disks) if is_live(address)]
     off = guest_off(moves.user, patience, moves.member)
-    if around.snapshots:
-        moves.steps.append(_copied(moves, own))
-    else:
+    if not around.snapshots:
         moves.steps.append(off)
     live = [] if around.snapshots else [Disk(moves.user, moves.device(address), "R") for address in own]
     moves.use(
-        "What was written since the switch is listed.",
+        f"What was written since the switch is listed, of {_its_disks(around)}.",
         live,
+        copies=own if around.snapshots else (),
     )
     if around.snapshots:
         moves.steps.append(off)
@@ -135,10 +134,10 @@ def plan_prune(around: Around, name: str, digit: str) -> Plan:
 
     :raises Refused: it is the live one, or nothing stands there.
     """
-    moves = Moves(around, _marked(around.get(name)))
+    moves = Moves(around, around.get(name))
     entry = moves.now.entry
-    if digit == LIVE or digit not in _sets(entry):
-        raise Refused(f"{name} has no set {digit} that could go", todo=f"It has: {', '.join(sorted(_sets(entry)))}.")
+    if digit == LIVE or digit not in sets_of(entry):
+        raise Refused(f"{name} has no set {digit} that could go", todo=f"It has: {', '.join(sorted(sets_of(entry)))}.")
     going = with_mark(entry, digit, replace(entry.marks[digit], state="removing"))
     moves.change(going, f"Set {digit} of {moves.user} is on its way out: nobody goes back to it.")
     kept = sorted(address for address in entry.disks if set_of(address) == digit)
@@ -154,17 +153,23 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
     """A new server on the gold in a slot.
 
     :param own: live addresses of which it has disks of its own; the slot's others are linked.
-    :raises Refused: the name is taken.
+    :raises Refused: the name is taken, the slot is none, or has no disk at an address of its own ones.
     """
     if around.find(name) is not None:
         raise Refused(f"there is an entry {name} already", todo="Choose another name.")
-    gold = Moves(around, around.get(slot))
+    gold = Moves(around, _gold(around, slot))
+    own = list(own)
+    if unknown := sorted(set(own) - gold.now.entry.disks.keys()):
+        there = ", ".join(sorted(gold.now.entry.disks))
+        raise Refused(
+            f"{slot} has no disk at {', '.join(unknown)}", todo=f"A disk of its own stands at one of {there}."
+        )
     places = [place_of(address) for address in gold.now.entry.disks if address not in (mine := sorted(own))]
     empty = Entry(name, "machine", marks={LIVE: Mark("live", WORK, "", name, 0, SINCE)}, serial="0.0")
     wanted = with_links(empty, LIVE, slot, places)
     text = new_entry(around.style.lines(wanted), wanted, around.style.words, around.role)
-    moves = Moves(around, Standing(wanted, text, ()))
-    moves.steps.append(entry_made(moves.user, text))
+    moves = Moves(around, Standing(wanted, text, ()), managed=gold.managed)
+    moves.steps.append(entry_made(moves.user, moves.now.text))
     for address in mine:
         moves.make(address, max(gold.size_at(address), around.pool.units_at(address)))
     moves.use(
@@ -183,8 +188,13 @@ def plan_create(around: Around, name: str, slot: str, own: Iterable[str]) -> Pla
 
 
 def plan_delete(around: Around, name: str) -> Plan:
-    """A server that is off goes, with all its disks."""
-    moves = Moves(around, _marked(around.get(name)))
+    """A server that is off goes, with all its disks.
+
+    :raises Refused: disks stand in its entry that goldroot did not make.
+    """
+    if there := around.others_disks(name):
+        raise others_disks_stay(name, there)
+    moves = Moves(around, around.get(name))
     moves.change(replace(moves.now.entry, startable=False), f"Nobody can log {moves.user} on any more.", held=True)
     for address in sorted(moves.now.entry.disks):
         moves.delete(address)
@@ -204,15 +214,30 @@ def plan_publish(around: Around, slot: str, maintenance: str) -> Plan:
     """The disks of a maintenance system become those of a slot.
 
     :raises NotFound: there is no such maintenance system.
+    :raises Refused: the slot is none, or somebody links it; the maintenance system links gold itself.
     """
     work, found = Moves(around, around.get(maintenance)), around.find(slot)
+    if found is not None:
+        _gold(around, slot)
+    if shared := sorted(address for address in work.now.entry.links if is_live(address)):
+        raise Refused(
+            f"{maintenance} owns no disk at {', '.join(shared)}, where it links gold",
+            todo="A maintenance system has all its disks itself.",
+        )
+    if links := around.linked(slot):
+        users = ", ".join(dict.fromkeys(user for user, _, _ in links))
+        raise Refused(
+            f"{slot} is linked by {users}",
+            meaning="Gold that somebody has is never written.",
+            todo="Name a slot that nobody links, or move those first.",
+        )
     if found is None:
         wanted_slot = Entry(slot, "owner", marks={LIVE: Mark("publishing", WORK, "", "", 0, SINCE)}, serial="0.0")
         text = new_entry(around.style.lines(wanted_slot), wanted_slot, around.style.words, around.role)
-        moves = Moves(around, Standing(wanted_slot, text, ()))
-        moves.steps.append(entry_made(moves.user, text))
+        moves = Moves(around, Standing(wanted_slot, text, ()), managed=work.managed)
+        moves.steps.append(entry_made(moves.user, moves.now.text))
     else:
-        moves = Moves(around, _marked(found))
+        moves = Moves(around, found)
         moves.mark("publishing")
     wanted = sorted(address for address in work.now.entry.disks if is_live(address))
     for address in wanted:
@@ -257,22 +282,24 @@ def _merged(moves: Moves, own: Sequence[str], linked: Sequence[str], slot: str) 
         yield Disk(moves.user, moves.device(PREPARED + place_of(address)), "M")
 
 
-def _copied(moves: Moves, own: Sequence[str]) -> Step:
-    """The disks of a running server as they are at one moment."""
-    lines: list[Line] = []
-    free = list(moves.around.addresses)
-    for address in own:
-        kind, unit = moves.around.pool.at(address).geometry.temporary
-        origin, copy = free.pop(0), free.pop(0)
-        lines += [
-            Line("CP", f"LINK {moves.user} {moves.device(address)} {origin} RR"),
-            Line("CP", f"DEFINE {kind} AS {copy} {unit} {moves.size_at(address)}"),
-            Line("CP", f"FLASHCOPY {origin} 0 END TO {copy} 0 END SYNCHRONOUS"),
-            Line("CP", f"DETACH {origin}"),
-            Line("Linux", f"chccwdev -e 0.0.{copy.lower()}"),
-        ]
-    what = f"The disks of {moves.user}, which may run, are read as FLASHCOPY puts them on temporary disks."
-    return Step(what, tuple(lines), tuple(lines), back="chccwdev -d and DETACH each temporary disk.")
+def _gold(around: Around, slot: str) -> Standing:
+    """A slot of gold.
+
+    :raises NotFound: there is no such entry.
+    :raises Refused: it is another machine, whose disks are nobody's gold.
+    """
+    if (found := around.get(slot)).entry.role != "owner":
+        raise Refused(
+            f"{slot} is not a slot of gold",
+            meaning="Gold is owned by a user with NOLOG, at the numbers of its slot (11B1, say).",
+            todo="Look at its name, and at the digit before its addresses (--prefix, or prefixes in the host's table).",
+        )
+    return found
+
+
+def _its_disks(around: Around) -> str:
+    """How a server's own disks are read."""
+    return "FLASHCOPYs of the disks of the running server" if around.snapshots else "the server's disks"
 
 
 def _next_mark(around: Around, entry: Entry, slot: str) -> Mark:
@@ -280,14 +307,3 @@ def _next_mark(around: Around, entry: Entry, slot: str) -> Mark:
     gold, live = around.get(slot).entry.marks.get(LIVE), entry.marks[LIVE]
     image, version = (gold.image, gold.version) if gold is not None else ("", 0)
     return Mark("preparing", WORK, image, live.server, version, SINCE)
-
-
-def _sets(entry: Entry) -> set[str]:
-    return {set_of(address) for address in (*entry.disks, *entry.links)}
-
-
-def _marked(now: Standing) -> Standing:
-    """With a mark for each set: without goldroot's records a set is known by its addresses alone."""
-    missing = _sets(now.entry) - now.entry.marks.keys()
-    marks = {digit: Mark("live" if digit == LIVE else "kept", WORK, "", "", 0, SINCE) for digit in missing}
-    return replace(now, entry=replace(now.entry, marks={**now.entry.marks, **marks}))

@@ -5,28 +5,28 @@
 * A link that only reads is goldroot's where it leads to a device of a gold slot (11B1, which no other system has
   there), or where a record of goldroot's names it: it leads to another machine's disk.
 * Everything else that takes an address is ``others``: temporary disks, network adapters with all their devices, what
-  included profiles and the SUBCONFIGs of an IDENTITY bring, and whatever stands at a number that is not an address.
+  CP commands in the entry make, what included profiles and the SUBCONFIGs of an IDENTITY bring, and whatever stands at a
+  number that is not an address.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from goldroot.errors import BadInput, Damaged
 from goldroot.hosts.port import Access, Disk, Entry, Link, Role
 from goldroot.hosts.sets import check_entry, is_live
+from goldroot.hosts.zvm.devices import taken
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.records import Said, read
 from goldroot.zvm import directory as source
-from goldroot.zvm.directory import Statement, view
-from goldroot.zvm.directory.views import Build, Device, Ipl, Named, Nicdef, User
+from goldroot.zvm.directory import view
+from goldroot.zvm.directory.views import Build, Ipl, Named, User
 
 #: Link modes in which a machine only reads.
 READING = frozenset({"R", "RR", "SR", "ER"})
-#: Devices of a network adapter where NICDEF says no number.
-ADAPTER = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -124,28 +124,28 @@ def token_of(found: source.Entry) -> str:
     return hashlib.sha256(b"\n".join(lines)).hexdigest()[:32]
 
 
-def included(found: source.Entry) -> list[str]:
-    """The profiles that an entry includes, and the SUBCONFIGs that it is built with."""
+def included(found: source.Entry) -> list[tuple[str, str]]:
+    """The profiles that an entry includes, and the SUBCONFIGs that it is built with: (kind, name)."""
     names = []
     for statement in found.code("INCLUDE", "BUILD"):
         said = view(statement)
         if isinstance(said, Build):
-            names.append(said.subconfig)
+            names.append(("SUBCONFIG", said.subconfig))
         elif isinstance(said, Named):
-            names.append(said.name)
-    return [name for name in names if name]
+            names.append(("PROFILE", said.name))
+    return [(kind, name) for kind, name in names if name]
 
 
-def taken(statement: Statement) -> Iterator[str]:
-    """The device numbers (four digits) that a device statement takes."""
-    said = view(statement)
-    if isinstance(said, Nicdef):
-        given = next((number for word, number in said.operands if word == "DEVICES" and number.isdecimal()), "")
-        first = _number(said.address)
-        for number in range(first, first + int(given or ADAPTER)) if first is not None else ():
-            yield f"{number:04X}"
-    elif isinstance(said, source.Link | source.Mdisk | Device) and _number(said.address) is not None:
-        yield said.address
+def beside(found: source.Entry, read: Callable[[str, str], source.Entry | None]) -> list[source.Entry]:
+    """The profiles and SUBCONFIGs that an entry is made of besides, also a profile that a SUBCONFIG includes.
+
+    :param read: the entry of a kind and a name; names of profiles are apart from all others.
+    """
+    parts = []
+    for kind, name in included(found):
+        if (part := read(kind, name)) is not None:
+            parts += [part, *(beside(part, read) if kind == "SUBCONFIG" else ())]
+    return parts
 
 
 def extent_of(disk: source.Mdisk) -> Extent | None:
@@ -232,13 +232,6 @@ def _boot(found: source.Entry, name: str, role: Role, names: Names) -> str:
         if is_address(address) and is_live(address):
             return address
     return ""
-
-
-def _number(device: str) -> int | None:
-    try:
-        return int(device, 16)
-    except ValueError:
-        return None
 
 
 def _damaged(name: str, why: str) -> Damaged:

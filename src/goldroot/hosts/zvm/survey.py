@@ -5,14 +5,20 @@ Nothing is changed, and nothing of it is goldroot's yet.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from goldroot.hosts.sets import is_live, set_of
 from goldroot.hosts.zvm.names import Names, is_address
 from goldroot.hosts.zvm.pool import Pool
-from goldroot.hosts.zvm.reading import Extent, Standing, extent_of
+from goldroot.hosts.zvm.reading import READING, Extent, Standing, beside, extent_of
 from goldroot.zvm import directory as source
+from goldroot.zvm.directory.extents import Extent as Lying
+from goldroot.zvm.directory.extents import extents
+from goldroot.zvm.directory.model import MACHINES
+
+#: What lies on each volume.
+Volumes = Mapping[str, Sequence[Lying]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,9 @@ def server(now: Standing, names: Names, addresses: Collection[str], shared: Coll
         why.append(f"it links gold at {', '.join(beyond)}, which the layout does not have")
     if wrong := sorted(a for a, link in links.items() if link.address != a):
         why.append(f"its links at {', '.join(wrong)} lead to another address of gold")
-    if missing := sorted(set(addresses) - own - set(links)):
+    written = _written(now, names)
+    why += [f"its link at {address} may write gold ({mode})" for address, mode in sorted(written.items())]
+    if missing := sorted(set(addresses) - own - links.keys() - written.keys()):
         why.append(f"it has nothing at {', '.join(missing)}")
     if (copied := sorted(own & set(shared))) and links:
         why.append(f"it owns {', '.join(copied)}, which is shared, and links the rest")
@@ -134,13 +142,53 @@ def of_type(found: Found, pool: Pool) -> Found:
     return replace(found, why=(*found.why, *wrong))
 
 
-def extents_of(found: Iterable[Found]) -> Mapping[Extent, str]:
-    """Extents that several of these have, and who."""
-    seen: dict[Extent, list[str]] = {}
-    for one in found:
-        for disk in one.disks:
-            seen.setdefault(disk.extent, []).append(one.user)
-    return {extent: " and ".join(users) for extent, users in seen.items() if len(users) > 1}
+def linking(directory: source.Directory, owners: Collection[str]) -> list[str]:
+    """The user IDs of machines that link a disk of these, by themselves, or by a profile or SUBCONFIG of theirs."""
+
+    def links(entry: source.Entry) -> bool:
+        return any(link.owner in owners for link, _ in source.links(entry))
+
+    def parts(entry: source.Entry) -> list[source.Entry]:
+        return beside(entry, lambda kind, name: directory.find(name, kind))
+
+    machines = (entry for entry in directory.entries if entry.kind in MACHINES)
+    return sorted(entry.name for entry in machines if links(entry) or any(map(links, parts(entry))))
+
+
+def writing(directory: source.Directory, owners: Collection[str]) -> list[str]:
+    """Who may write disks of these, one line each."""
+    return sorted(
+        f"{entry.name} may write gold: its link to {link.owner} {link.vdev1} at {link.address} is {link.mode}"
+        for entry in directory.entries
+        for link, _ in source.links(entry)
+        if link.owner in owners and _writes(link)
+    )
+
+
+def by_volume(directory: source.Directory) -> Volumes:
+    """The minidisks that lie somewhere, without those that are a whole volume: these overlap all others on purpose."""
+    volumes: dict[str, list[Lying]] = {}
+    for extent in extents(directory):
+        if not extent.whole_volume:
+            volumes.setdefault(extent.volume, []).append(extent)
+    return volumes
+
+
+def apart(found: Found, volumes: Volumes) -> Found:
+    """The same, with disks on which another minidisk lies as what stands in the way: who writes one writes both, and
+    what erases one erases both."""
+    why = []
+    for disk in found.disks:
+        start, end = disk.extent.start, disk.extent.start + disk.extent.size
+        there = [one for one in volumes.get(disk.extent.volume, ()) if one.start < end and start < one.end]
+        itself = next((at for at, one in enumerate(there) if _is(one, found.user, disk.extent)), None)
+        others = [one for at, one in enumerate(there) if at != itself]
+        why += [f"its disk at {disk.address} ({disk.extent}) overlaps {one.label()} ({one.space()})" for one in others]
+    return replace(found, why=(*found.why, *why))
+
+
+def _is(one: Lying, user: str, extent: Extent) -> bool:
+    return one.entry.name == user and (one.start, one.end) == (extent.start, extent.start + extent.size)
 
 
 def _disks(now: Standing, names: Names, addresses: Collection[str]) -> tuple[FoundDisk, ...]:
@@ -150,6 +198,21 @@ def _disks(now: Standing, names: Names, addresses: Collection[str]) -> tuple[Fou
         if is_address(address) and address in addresses and extent is not None:
             found.append(FoundDisk(address, extent, disk.devtype))
     return tuple(sorted(found, key=lambda one: one.address))
+
+
+def _written(now: Standing, names: Names) -> dict[str, str]:
+    """Addresses of links to a gold slot's device numbers that do not only read, and their modes."""
+    found = {}
+    for link, _ in source.links(now.text):
+        owner = names.entry(link.owner)
+        if owner and is_address(names.address(owner, "owner", link.vdev1)) and _writes(link):
+            found[names.address(now.entry.name, now.entry.role, link.address)] = link.mode
+    return found
+
+
+def _writes(link: source.Link) -> bool:
+    """Whether who has the link may write; without a mode it reads."""
+    return bool(link.mode) and link.mode not in READING
 
 
 def _in_parts(now: Standing, names: Names, addresses: Collection[str]) -> list[str]:

@@ -28,10 +28,15 @@ _LOGONS = frozenset({b"XAUTOLOG", b"AUTOLOG", b"LOGON", b"LOGIN", b"SETPW"})
 #: What may stand around a word of a comment, as in ``*-USER`` or ``(was USER``.
 _LAST_WORD = re.compile(rb"[A-Za-z]+(?=[^A-Za-z0-9]*\Z)")
 _AROUND = b"*-=>+|!/\\#.,:;()[]{}<'\"`~"
+_SIGNS = _AROUND.decode("ascii")
 _CONTROL = re.compile(r"(.*?\*+\s*PW\w*\s*=)(.*)", re.I | re.S)
 _KEYWORD_ITEM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _NAME = r"(?:pass(?:word|wd|phrase)?|passw|(?:set)?pwd?)"
 _PASSWORD = re.compile(_NAME.encode("ascii"), re.I)
+#: How a person names a password in a comment.
+_SPEAKS = re.compile(
+    rf"(?<![^\W_])(?:{_NAME}s?|passw(?:o|oe|ö)rt(?:er)?|pass\W+phrases?|kennw(?:o|oe|ö)rt(?:er)?)(?![^\W_])", re.I
+)
 _VALUE = r"('[^']*'?|(?![\w-]+=)[^\s']+)"
 _ASSIGNED = re.compile(rf"([\w-]*(?:{_NAME}|secret|pw\d+)\s*=\s*){_VALUE}", re.I)
 _SAID = re.compile(rf"(\b{_NAME}\b(?:\s+is\b)?[\s:]+){_VALUE}", re.I)
@@ -197,7 +202,14 @@ def _comment(line: str) -> str:
     control = _CONTROL.match(line)
     if control:
         return _comment_words(control[1]) + (f" {MASK}" if control[2].strip() else "")
-    return _comment_words(line)
+    shown = _comment_words(line)
+    # Where a person speaks of a password, which of the words is it cannot be known.
+    return re.sub(r"\S+", _unless_it_names, shown) if _SPEAKS.search(line) else shown
+
+
+def _unless_it_names(word: re.Match[str]) -> str:
+    bare = word[0].strip(_SIGNS)
+    return word[0] if not bare or _SPEAKS.fullmatch(bare) else MASK
 
 
 def _comment_words(line: str) -> str:

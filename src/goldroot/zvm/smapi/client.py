@@ -20,9 +20,10 @@ from goldroot.zvm.smapi.errors import (
     BadReply,
     CannotConnect,
     LostReply,
+    OperationFailed,
     SmapiError,
 )
-from goldroot.zvm.smapi.outcome import about, operation_failed, recovered_reply, refused, still_working
+from goldroot.zvm.smapi.outcome import about, operation_failed, recovered_reply, refused, still_working, unseen
 from goldroot.zvm.smapi.reply import Reply
 from goldroot.zvm.smapi.results import Progress
 from goldroot.zvm.smapi.table import CallLayout
@@ -172,11 +173,20 @@ class Client(Calls):
     def _waited(self, layout: CallLayout, reply: Reply, target: str) -> Reply:
         """The reply, once its operations have ended well.
 
+        :raises LostReply: a change was accepted, and how it ends cannot be asked.
         :raises BadReply: a question was answered with an operation: its end brings no values, and none must not be
             taken for "nothing there".
         """
         for operation in reply.operations:
-            self.wait(operation, target, api=reply.api)
+            try:
+                self.wait(operation, target, api=reply.api)
+            except OperationFailed:
+                raise
+            except SmapiError as error:
+                # Whatever became of the question, the change itself was not refused, and may still come.
+                if layout.kind == "read":
+                    raise
+                raise about(unseen(operation, reply.request_id, error), layout, target) from error
         if layout.kind == "read" and layout.values:
             raise bad_reply(layout, "the answer is an asynchronous operation, without values", target=target)
         return replace(reply, return_code=0, reason_code=0)
@@ -209,7 +219,7 @@ class Client(Calls):
         try:
             exchange(self.server, request, answer, self.clock.now, self._tls)
         except (BadCertificate, BadReply) as error:
-            raise about(error, layout, target) from None
+            raise about(error, layout, target, begun=answer.request_id is not None) from None
         if answer.request_id is None:
             raise AssertionError("an exchange without an error has a request id")
         reply = decode_reply(layout, answer.request_id, answer.output, target=target)

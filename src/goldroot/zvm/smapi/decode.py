@@ -27,6 +27,8 @@ ASYNC_STARTED = 592
 NO_OPERATION = (0, 0xFFFFFFFF)
 
 HEADER = 12
+#: Of a change whose answer is of no use.
+MAY_HAVE = "The change may have happened: query before you repeat it."
 
 
 def decode_reply(layout: CallLayout, request_id: int, output: bytes, *, target: str = "") -> Reply:
@@ -49,7 +51,7 @@ def decode_reply(layout: CallLayout, request_id: int, output: bytes, *, target: 
 def bad_reply(layout: CallLayout, why: str, *, target: str = "", code: tuple[int, int] | None = None) -> BadReply:
     """The error for an answer that cannot be read."""
     known = f" The return and reason code in it are {code[0]}/{code[1]}." if code else ""
-    changed = "" if layout.kind == "read" else " The change may have happened: query before you repeat it."
+    changed = "" if layout.kind == "read" else f" {MAY_HAVE}"
     return BadReply(
         f"the answer to {layout.api} cannot be read: {why}",
         code=code,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from goldroot.zvm.directory import redact
-from goldroot.zvm.smapi.decode import HEADER, decode_reply
+from goldroot.zvm.smapi.decode import HEADER, MAY_HAVE, decode_reply
 from goldroot.zvm.smapi.errors import (
     BadReply,
     CallRefused,
@@ -78,9 +78,14 @@ def _failing(reply: Reply) -> str:
     )
 
 
-def about(error: SmapiError, layout: CallLayout, target: str) -> SmapiError:
-    """The error, told what was called; a lost answer is told what it means for the caller's data."""
+def about(error: SmapiError, layout: CallLayout, target: str, *, begun: bool = False) -> SmapiError:
+    """The error, told what was called; a lost or unreadable answer is told what it means for the caller's data.
+
+    :param begun: the server has given the request its number.
+    """
     error.api, error.target = layout.api, target
+    if begun and isinstance(error, BadReply) and layout.kind != "read":
+        error.todo = f"{error.todo} {MAY_HAVE}".strip()
     if isinstance(error, LostReply):
         error.meaning = (
             "Nothing was changed."
@@ -102,6 +107,11 @@ def operation_failed(api: str, target: str, operation_id: int) -> OperationFaile
         meaning="z/VM tells no reason here, and part of the work may have been done.",
         todo="Query the entry (Image_Query_DM); the reason stands in the directory manager's messages (DVH...).",
     )
+
+
+def unseen(operation_id: int, request_id: int, error: SmapiError) -> LostReply:
+    """The answer to a change that is known to have begun, and not how it ended."""
+    return LostReply(f"the end of operation {operation_id} cannot be seen: {error.brief}", request_id=request_id)
 
 
 def still_working(api: str, target: str, operation_id: int, waited: float) -> StillWorking:
