@@ -10,7 +10,7 @@ import click
 from goldroot.cli.command import Group, emit, json_option, open_site, site_option
 from goldroot.cli.terminal import put
 from goldroot.counted import counted
-from goldroot.errors import EXIT_FINDINGS, NotFound, UsageError
+from goldroot.errors import EXIT_FINDINGS, BadInput, NotFound, UsageError
 from goldroot.files import read_given
 
 if TYPE_CHECKING:
@@ -152,7 +152,10 @@ def check(file: str, **options: Any) -> int:
     """
     from goldroot.hosts.zvm import plan_differs, plan_from_file, plan_said
 
-    user, wanted = plan_from_file(read_given(file))
+    try:
+        user, wanted = plan_from_file(read_given(file))
+    except OSError as error:
+        raise BadInput(f"{file!r} cannot be read: {error.strerror}", todo="Give the file of a plan.") from error
     around = _around(options)
     names = around.style.words.names
     name = names.shown(user)

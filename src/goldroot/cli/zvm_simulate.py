@@ -28,8 +28,11 @@ LOOK = 0.5
 
 
 def read_limited(path: str, largest: int) -> bytes:
-    """The bytes of a file; :class:`BadInput` for one that is too large."""
-    data = read_given(path, largest + 1)
+    """The bytes of a file; :class:`BadInput` for one that cannot be read, or is too large."""
+    try:
+        data = read_given(path, largest + 1)
+    except OSError as error:
+        raise BadInput(f"{path!r} cannot be read: {error.strerror}", todo="Give the file that was meant.") from error
     if len(data) > largest:
         raise BadInput(f"{path!r} is larger than {largest} bytes", todo="Give the file that was meant.")
     return data

@@ -1,7 +1,7 @@
 """Work that survives a crash: named steps, each done once for good, gone on with after a kill.
 
 The port is in :mod:`goldroot.workflow.port`; :func:`open_engine` gives the durable engine (DBOS behind it, imported
-when it is opened), :class:`InProcess` the one for tests.
+when it is opened), :class:`InProcess` the one for tests, and where DBOS is not installed.
 """
 
 from goldroot.workflow.inprocess import Crash, InProcess

@@ -1,4 +1,4 @@
-"""An engine with its journal in memory, for tests: the same promises, without a database.
+"""An engine with its journal in memory, for tests and for machines without DBOS: the same promises but after a kill, and no database.
 
 A journal can be handed to a second engine, as a second process would find it; ``crash`` is called at named places and
 may raise :class:`Crash`, which leaves the journal as a killed process would.
@@ -45,7 +45,7 @@ Journal = dict[str, Run]
 
 
 class InProcess:
-    """An :class:`goldroot.workflow.Engine` for tests.
+    """An :class:`goldroot.workflow.Engine` whose runs end with its process.
 
     :param journal: what an earlier engine left.
     :param crash: called with ``begun:STEP`` before a step, ``done:STEP`` when its work is done and its result is not
@@ -103,6 +103,9 @@ class InProcess:
     def forget(self, key: str) -> None:
         """See :meth:`goldroot.workflow.Engine.forget`."""
         self.journal.pop(key, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def cancel(self, key: str) -> bool:
         """See :meth:`goldroot.workflow.Engine.cancel`."""

@@ -12,6 +12,9 @@ DBOS takes longer to import than most commands take for all the rest: it is impo
 cancelled.  Whether a key has a run that is not finished is asked of the database itself first: its table ``workflow_status`` is a
 documented one of DBOS's (its ``system tables``).
 
+Where DBOS is not installed, the journal of a run is kept in memory.  What a killed command had done is known all the same, by the
+catalog and the host's entries: its repetition begins a new attempt, whose steps find what is there.
+
 DBOS imports the driver of PostgreSQL, YAML, cron schedules and the object-relational half of SQLAlchemy, half of all that it
 loads, whatever database it is given.  An update on SQLite uses none of them: they are loaded when they are first used.
 """
@@ -33,6 +36,7 @@ from goldroot.errors import NewerVersion, Refused
 
 if TYPE_CHECKING:
     from goldroot.workflow.durable import DbosEngine
+    from goldroot.workflow.inprocess import InProcess
 
 State = dict[str, Any]  #: JSON-able
 Do = Callable[[State], Mapping[str, Any] | None]
@@ -187,7 +191,7 @@ class LazyEngine:
 
     def __init__(self, database: str | os.PathLike[str], locks: str | os.PathLike[str]) -> None:
         self._database, self._locks = os.fspath(database), os.fspath(locks)
-        self._engine: DbosEngine | None = None
+        self._engine: DbosEngine | InProcess | None = None
 
     @property
     def run(self) -> Run:
@@ -225,10 +229,14 @@ class LazyEngine:
 
     def _durable(self) -> Engine:
         if self._engine is None:
-            load_engine()
-            from goldroot.workflow.durable import DbosEngine
+            if load_engine():
+                from goldroot.workflow.durable import DbosEngine
 
-            self._engine = DbosEngine(self._database, self._locks)
+                self._engine = DbosEngine(self._database, self._locks)
+            else:
+                from goldroot.workflow.inprocess import InProcess
+
+                self._engine = InProcess()
         return self._engine
 
 
@@ -264,11 +272,19 @@ def _read(database: str, query: str, values: Sequence[str]) -> list[str] | None:
         return None
 
 
-def load_engine() -> None:
-    """Import the durable engine now: before a fork, so that the copies have it.  Nothing of it is begun."""
+def load_engine() -> bool:
+    """Import the durable engine now: before a fork, so that the copies have it.  Nothing of it is begun.
 
-    import_lean("dbos", NOT_ON_SQLITE)
-    import goldroot.workflow.durable  # noqa: F401
+    :returns: whether DBOS is installed.  It is not everywhere: the driver of PostgreSQL that it asks for has no wheel for s390x.
+    """
+    try:
+        import_lean("dbos", NOT_ON_SQLITE)
+        import goldroot.workflow.durable  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "dbos":
+            raise
+        return False
+    return True
 
 
 @contextmanager
