@@ -50,8 +50,8 @@ def test_without_the_extra_the_merge_and_the_policy_work(tmp_path: Path) -> None
 
 def test_the_packages_of_the_extra_are_those_of_the_project() -> None:
     wanted = "\n".join(each for each in metadata.requires("goldroot") or [] if re.search("extra == .fleet", each))
-    # The library of the keys may be missing: then ssh-keygen serves.
-    assert set(re.findall(r"^\w+", wanted, re.MULTILINE)) == FLEET | {LIBRARY}
+    # The library of the keys may be missing: then ssh-keygen serves; and DBOS: then the journal of a run is kept in memory.
+    assert set(re.findall(r"^\w+", wanted, re.MULTILINE)) == FLEET | {LIBRARY, "dbos"}
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise Ended(number)
 
 
-#: What a site needs and the merge does not: the packages of the extra ``fleet`` that goldroot imports.
-FLEET = frozenset({"sqlalchemy", "alembic", "dbos"})
+#: What a site needs and the merge does not: the packages of the extra ``fleet`` that goldroot cannot do without.
+FLEET = frozenset({"sqlalchemy", "alembic"})
 
 
 def guarded(command: click.Command, args: Sequence[str], hearing: AbstractContextManager[None] = _AS_IT_IS) -> int:
