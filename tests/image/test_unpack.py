@@ -106,7 +106,9 @@ def test_what_an_archive_does_not_have_can_be_entered_by_all(tmp_path: Path, uma
         private = tmp_path / "site"
         private.mkdir()
         (private / "out").mkdir(0o700)
-        unpack(archive(tmp_path / "a.tar", [member("etc/app/conf", b"x"), directory("root", 0o700)]), str(private / "out"))
+        unpack(
+            archive(tmp_path / "a.tar", [member("etc/app/conf", b"x"), directory("root", 0o700)]), str(private / "out")
+        )
     finally:
         os.umask(before)
     modes = {path: (private / "out" / path).stat().st_mode & 0o7777 for path in (".", "etc", "etc/app", "root")}
