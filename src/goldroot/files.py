@@ -263,6 +263,17 @@ def is_full(file: str | None) -> bool:
     return found.f_bavail * found.f_frsize < ENOUGH or (found.f_files > 0 and found.f_favail == 0)
 
 
+def says_full(code: int, *paths: str | None) -> bool:
+    """Whether an error of SQLite is one of the ways in which it says that a file system is full.
+
+    :param code: SQLite's, also an extended one. :param paths: the databases that it may be about.
+    """
+    import sqlite3  # not at the start of every command
+
+    by_accident = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    return code & 0xFF == sqlite3.SQLITE_FULL or (code & 0xFF in by_accident and any(map(is_full, paths)))
+
+
 def digest_of(parts: Iterable[bytes]) -> bytes:
     """SHA-256 over some byte strings, each with its length before it: ``ab, c`` is another digest than ``a, bc``."""
     digest = hashlib.sha256()

@@ -12,6 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
+from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.fleet import clones
 from goldroot.fleet.update.update import run_update
@@ -118,6 +119,14 @@ def test_versions_and_open_conflicts_are_those_of_the_site(tmp_path: Path, monke
     assert offered("review", "resolve", "web1", "") == both
     assert offered("review", "resolve", "web1", "/etc/app.conf", "/etc/") == both[1:]
     assert offered("review", "resolve", "web2", "") == []
+    assert offered("review", "edit", "web1", "") == both
+    assert offered("gold", "diff", IMAGE, "") == newest_first
+    assert offered("gold", "diff", IMAGE, "1", "") == newest_first[:1]
+    assert offered("gold", "restore", IMAGE, "") == [] == offered("review", "forget", "")
+    assert guarded(cli, ["review", "resolve", "web1", "/etc/app.conf", "--take", "gold"]) == 0
+    assert guarded(cli, ["gold", "retire", IMAGE, "2"]) == 0
+    assert offered("review", "forget", "/") == both[:1]
+    assert offered("gold", "restore", IMAGE, "") == newest_first[:1]
 
 
 def test_what_has_names_of_its_own_is_offered_by_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

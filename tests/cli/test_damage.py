@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from goldroot.catalog import disks, open_catalog, store
+from goldroot.catalog import damage_of, disks, is_there, open_catalog, store
 from goldroot.cli.failure import guarded
 from goldroot.cli.main import cli
 from goldroot.errors import Damaged, NoSpace
@@ -337,6 +337,26 @@ def test_a_killed_update_can_be_cancelled_on_a_full_disk(
         assert engine.unfinished() == []
 
 
+@pytest.mark.root
+def test_doctor_looks_on_a_full_disk_and_a_backup_says_what_is_wrong(
+    small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = small_site(small_disk)
+    monkeypatch.setenv("GOLDROOT_SITE", site.root)
+    shutil.rmtree(small_disk / "root")
+    assert said(capsys, "clone", "create", "web1", "--image", IMAGE)[0] == 0
+    site.close()
+    fill(small_disk)
+    for more in ((), ("--repair", "--plan"), ("--repair", "--yes")):
+        assert said(capsys, "doctor", *more) == (0, "Everything is as it should be.\n")
+    code, out = said(capsys, "backup", str(tmp_path / "backup.tar"))
+    assert code == 4 and "no space left" in out and "damaged" not in out
+    assert not (tmp_path / "backup.tar").exists()
+    next(Path(site.root).glob("**/entries/WEB1*")).unlink()
+    code, out = said(capsys, "doctor")
+    assert code == 1 and "WEB1" in out, "and it finds what is wrong"
+
+
 def test_a_catalog_without_room_for_its_index_is_only_looked_at(fleet: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the kernel kills who writes into a hole of the index, where blocks are smaller than pages."""
     file = closed(fleet, "catalog.sqlite")
@@ -352,4 +372,9 @@ def test_a_catalog_without_room_for_its_index_is_only_looked_at(fleet: Site, mon
             assert tx
         with pytest.raises(NoSpace, match="no space left for the catalog"), catalog.begin():
             pass
+    assert is_there(file) and damage_of(str(file)) == ""
     assert not Path(f"{file}-shm").exists()
+    with open(file, "r+b") as database:
+        database.seek(100)
+        database.write(b"\xff" * 4000)
+    assert damage_of(str(file))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -265,12 +266,29 @@ def test_a_server_that_was_made_again_since_is_the_one_that_counts(
     kept = keep_catalog(moved)
     assert said(capsys, "clone", "delete", "web1")[0] == 0
     assert said(capsys, "clone", "create", "web1", "--image", IMAGE, "--read-write")[0] == 0
+    made = data(capsys, "clone", "show", "web1")
     site = put_back(moved, kept)
+    assert "clone-other" in kinds(capsys)
     repaired(capsys)
     with site.catalog.read() as tx:
-        assert clones.get(tx, "web1").version == 2
+        assert (clones.get(tx, "web1").version, clones.get(tx, "web1").kind) == (2, "read-write")
         assert updates.fallbacks(tx, "web1") == []
-    assert said(capsys, "clone", "show", "web1")[0] == 0
+    assert data(capsys, "clone", "show", "web1") == {**made, "created_at": ANY}
+    site.close()
+
+
+def test_a_server_that_was_made_again_as_it_was_is_brought_up_as_one_that_went_on(
+    moved: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = keep_catalog(moved)
+    assert said(capsys, "clone", "delete", "web1")[0] == 0
+    assert said(capsys, "clone", "create", "web1", "--image", IMAGE, "--hostname", "other")[0] == 0
+    made = data(capsys, "clone", "show", "web1")
+    site = put_back(moved, kept)
+    assert "clone-behind" in kinds(capsys)
+    repaired(capsys)
+    assert data(capsys, "clone", "show", "web1") == {**made, "created_at": ANY}
+    assert data(capsys, "fallback", "list") == []
     site.close()
 
 

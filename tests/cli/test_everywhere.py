@@ -1,4 +1,4 @@
-"""What every command takes: -q, -v and --site, at every level; words that are near; words that are not UTF-8."""
+"""What every command takes: -q, -v, --json and --site, at every level; words that are near; words that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GROUPS = [words for words, one in ALL.items() if isinstance(one, click.Group)]
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_every_command_takes_q_and_v(words: tuple[str, ...]) -> None:
     known = {option for parameter in ALL[words].params for option in parameter.opts}
-    assert {"-q", "-v"} <= known
+    assert {"-q", "-v", "--json"} <= known
     assert words not in GROUPS or "--site" in known
 
 
@@ -62,6 +62,16 @@ def test_the_site_is_named_before_or_after_the_command(
     words[before:before] = ["--site", fleet.root]
     code, out = said(capsys, *words)
     assert code == 0 and "web1" in out
+
+
+@pytest.mark.parametrize("before", [0, 1, 2], ids=["first", "in the group", "last"])
+@pytest.mark.parametrize("words", [["clone", "list"], ["clone", "show", "nosuch"], ["zvm", "call"]], ids=" ".join)
+def test_json_is_asked_for_before_or_after_the_command(
+    before: int, words: list[str], fleet: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = said(capsys, *words, "--json")
+    assert said(capsys, *words[:before], "--json", *words[before:]) == (code, out)
+    assert json.loads(out)
 
 
 def test_what_the_command_itself_is_given_counts_first(fleet: Site, capsys: pytest.CaptureFixture[str]) -> None:

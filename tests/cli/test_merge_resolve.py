@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,6 +211,20 @@ def test_every_hint_works_as_it_stands(
             _, out = said(capsys, *args)
     assert edited == 3 and "Merged into hinted out" in out
     assert (room / "hinted out/etc/plain").read_text() == "edited\n"
+
+
+def test_the_merge_lists_the_answers_that_its_hint_and_merge_show_name(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = said(capsys, *MERGE[:-1], "other")[1]
+    listed = re.findall(r"answers: (.*); key ([0-9a-f]{12})", out)
+    assert [words for words, _ in listed] == [
+        "server, gold, FILE", "server, gold, FILE", "server, gold", "server, gold", "server, gold, FILE"
+    ]  # fmt: skip
+    assert f"--take {listed[0][0].replace(', ', '|')}\n" in out
+    assert listed == re.findall(r"answers: (.*); key ([0-9a-f]{12})", said(capsys, "merge", "show", "other")[1])
+    planned = said(capsys, *MERGE[:-2], "--plan")[1]
+    assert listed == re.findall(r"answers: (.*); key ([0-9a-f]{12})", planned)
 
 
 def test_a_plan_says_how_conflicts_will_be_decided(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,8 +247,10 @@ def test_a_name_that_is_taken_and_a_clone_that_moved_on(gold_site: Site, room: P
     adopt_server(gold_site, "shop", AdoptForm(source, IMAGE))
     with pytest.raises(Refused, match="was adopted onto"):
         adopt_server(gold_site, "shop", AdoptForm(source, IMAGE, 7))
-    with pytest.raises(Refused, match="host name shop is that of the clone shop"):
+    with pytest.raises(Refused, match="host name shop is that of the clone shop") as refused:
         adopt_server(gold_site, "shop2", AdoptForm(source, IMAGE))
+    assert "--hostname" not in refused.value.todo, "an adoption has no such option"
+    assert "give the command for shop:" in refused.value.todo
     next_gold(gold_site, {"etc/plain.conf": "gold 2\n"})
     run_update(gold_site, InProcess(), "shop")
     with pytest.raises(Refused, match="was updated since"):

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from goldroot.errors import BadInput, NoSpace
-from goldroot.image.tarball import unpack
+from goldroot.image.tarball import unpack, unpack_stream
 from support.trees import Device, Dir, Fifo, File, HardLink, Link, dump_tree, make_tree
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
@@ -96,6 +96,34 @@ def test_a_link_is_data_and_a_later_member_replaces_it(tmp_path: Path) -> None:
     assert (tmp_path / "secret").read_text() == "secret"
     assert (out / "a").read_text() == "mine"
     assert os.readlink(out / "b") == "/etc/shadow"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_what_an_archive_does_not_have_can_be_entered_by_all(tmp_path: Path, umask: int) -> None:
+    """One that was made by `tar -cf FILE *` has no top: a system whose / is 0700 would keep out everybody but root."""
+    before = os.umask(umask)
+    try:
+        private = tmp_path / "site"
+        private.mkdir()
+        (private / "out").mkdir(0o700)
+        unpack(
+            archive(tmp_path / "a.tar", [member("etc/app/conf", b"x"), directory("root", 0o700)]), str(private / "out")
+        )
+    finally:
+        os.umask(before)
+    modes = {path: (private / "out" / path).stat().st_mode & 0o7777 for path in (".", "etc", "etc/app", "root")}
+    assert modes == {".": 0o755, "etc": 0o755, "etc/app": 0o755, "root": 0o700}
+
+
+def test_the_top_that_an_archive_has_counts_and_files_of_a_server_leave_their_room_private(tmp_path: Path) -> None:
+    out, room = tmp_path / "out", tmp_path / "room"
+    out.mkdir(0o755)
+    unpack(archive(tmp_path / "a.tar", [directory(".", 0o711), member("etc/x")]), str(out))
+    assert out.stat().st_mode & 0o7777 == 0o711
+    room.mkdir(0o700)
+    with open(archive(tmp_path / "b.tar", [member("etc/x")]), "rb") as stream:
+        unpack_stream(stream, str(room), shown="b", whole=False)
+    assert room.stat().st_mode & 0o7777 == 0o700
 
 
 def test_of_duplicate_names_the_last_counts_noted(tmp_path: Path) -> None:

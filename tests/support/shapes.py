@@ -29,8 +29,8 @@ LONGEST = 1 << 20
 
 
 def commands_below(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command, with its words, that takes ``--json``."""
-    if any("--json" in parameter.opts for parameter in command.params):
+    """Every command, with its words, that prints JSON; a group only takes ``--json`` for the commands below it."""
+    if any(parameter.name == "as_json" for parameter in command.params):
         yield " ".join(words), command
     if isinstance(command, click.Group):
         context = click.Context(command)

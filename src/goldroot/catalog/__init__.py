@@ -38,6 +38,7 @@ __all__ = [
     "clones",
     "copies",
     "copy_catalog",
+    "damage_of",
     "decisions",
     "disks",
     "entries",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from goldroot.catalog.clones import AccountKind, Clone, CloneKind, LocalAccount, LocalAccounts
     from goldroot.catalog.copies import Copy
     from goldroot.catalog.copying import copy_catalog, has_rows
+    from goldroot.catalog.damage import damage_of
     from goldroot.catalog.decisions import Decided, FoundConflict, Question, WaitingConflict
     from goldroot.catalog.disks import DiskRow, label_of_store, make_store_label
     from goldroot.catalog.events import Event
@@ -88,6 +90,7 @@ else:
             "copies": "Copy",
             "copying": "copy_catalog has_rows",
             "decisions": "Decided FoundConflict Question WaitingConflict",
+            "damage": "damage_of",
             "disks": "DiskRow label_of_store make_store_label",
             "events": "Event",
             "gold": "GoldVersion",

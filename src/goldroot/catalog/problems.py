@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from goldroot.errors import BadInput, Busy, DatabaseDamaged, Failed, GoldrootError, NoPermission, NoSpace, Refused
-from goldroot.files import is_full
+from goldroot.files import says_full
 
 WAITED = "Run the command again when the other one has finished."
 
@@ -25,7 +25,7 @@ def as_error(error: DBAPIError, url: URL) -> GoldrootError:
     if "Could not decode" in str(error.orig):  # it comes without a code
         return damaged_catalog(where, _said(error))
     if code is not None:
-        return _of_sqlite(code & 0xFF, where, _said(error), full=is_full(url.database))
+        return _of_sqlite(code & 0xFF, where, _said(error), full=says_full(code, url.database))
     return Failed(
         f"the database {where} reported an error: {_said(error)}",
         meaning="The change was not made.",
@@ -40,7 +40,7 @@ def _of_sqlite(code: int, where: str, said: str, *, full: bool) -> GoldrootError
         return damaged_catalog(where, said)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"another command holds the catalog at {where}", todo=WAITED)
-    if code == sqlite3.SQLITE_FULL or (full and code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)):
+    if full:
         return no_space(where)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH):
         return NoPermission(

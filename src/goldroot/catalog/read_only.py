@@ -40,25 +40,28 @@ class _Look(sqlite3.Connection):
 
 
 def looking_engine(path: str, otherwise: GoldrootError) -> Engine:
-    """An engine that can only read, and makes no file.
+    """An engine that can only read, and makes no file; each of its connections is one of :func:`look_into`."""
+    return sa.create_engine(
+        sa.URL.create("sqlite", database=path), creator=lambda: look_into(path, otherwise), poolclass=NullPool
+    )
 
-    :param otherwise: raised where that cannot be done: the log is not empty, or somebody else holds the catalog.
+
+def look_into(path: str, otherwise: GoldrootError) -> sqlite3.Connection:
+    """A connection that can only read, and makes no file.
+
+    :param otherwise: raised where that cannot be done: the log is not empty, or somebody else holds the database.
     """
-
-    def connect() -> sqlite3.Connection:
-        lock = _locked(path, otherwise)
-        try:
-            if any(_has_content(path + beside) for beside in ("-wal", "-journal")):
-                raise otherwise
-            address = f"file:{quote(path)}?mode=ro&immutable=1"
-            connection = sqlite3.connect(address, uri=True, isolation_level=None, factory=_Look)
-        except BaseException:
-            os.close(lock)
-            raise
-        connection.lock = lock
-        return connection
-
-    return sa.create_engine(sa.URL.create("sqlite", database=path), creator=connect, poolclass=NullPool)
+    lock = _locked(path, otherwise)
+    try:
+        if any(_has_content(path + beside) for beside in ("-wal", "-journal")):
+            raise otherwise
+        address = f"file:{quote(path)}?mode=ro&immutable=1"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, factory=_Look)
+    except BaseException:
+        os.close(lock)
+        raise
+    connection.lock = lock
+    return connection
 
 
 def _locked(path: str, otherwise: GoldrootError) -> int:

@@ -248,10 +248,17 @@ def is_there(where: str | os.PathLike[str]) -> bool:
     except NotFound:
         return False
     try:
-        with Catalog(engine)._translated(), engine.connect() as connection:
-            return stored(connection) is not None
+        _refuse_full(engine)
+        return _has_schema(engine)
+    except NoSpace as error:
+        return _has_schema(_spare_engine(engine, error))
     finally:
         engine.dispose()
+
+
+def _has_schema(engine: Engine) -> bool:
+    with Catalog(engine)._translated(), engine.connect() as connection:
+        return stored(connection) is not None
 
 
 def _up_to_date(engine: Engine, *, create: bool) -> Catalog:
@@ -290,39 +297,44 @@ def stored(connection: Connection) -> str | None:
 
 
 def _refuse_full(engine: Engine) -> None:
-    """See that the index of the write-ahead log can be written.
+    """:raises NoSpace: the index of the write-ahead log might not find room (:func:`has_index_room`)."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    if path is not None and not has_index_room(path):
+        raise no_space(repr(path))
+
+
+def has_index_room(path: str) -> bool:
+    """Whether the index of a database's write-ahead log can be written, or is there as a whole.
 
     SQLite has it in memory, as a file with holes where a block of the file system is smaller than a page of memory: where no
     block is left, the kernel kills whoever writes into a hole (SIGBUS).
-
-    :raises NoSpace: it may be so.
     """
-    path = engine.url.database if engine.dialect.name == "sqlite" else None
-    if path is None:
-        return
     if has_room(os.path.dirname(os.path.abspath(path)), INDEX_ROOM):
-        return
+        return True
     try:
         index = os.stat(f"{path}-shm")
-        whole = 0 < index.st_size <= index.st_blocks * 512
     except FileNotFoundError:
-        whole = False
-    if not whole:
-        raise no_space(repr(path))
+        return False
+    return 0 < index.st_size <= index.st_blocks * 512
 
 
 def _only_looked_at(engine: Engine, full: NoSpace) -> Catalog:
     """The catalog for those who only read; one on a full disk is wanted most. :raises NoSpace: not even that can be."""
-    from goldroot.catalog.read_only import looking_engine
-
-    if engine.dialect.name != "sqlite":
-        raise full
-    spare = looking_engine(str(engine.url.database), full)
+    spare = _spare_engine(engine, full)
     try:
         _migrate(spare, create=False)
     except DBAPIError:  # it is an older one, and cannot be brought up to date
         raise full from None
     return Catalog(spare, full=full)
+
+
+def _spare_engine(engine: Engine, full: NoSpace) -> Engine:
+    """An engine for those who only read, where there is no room for another. :raises NoSpace: there is none for this database."""
+    from goldroot.catalog.read_only import looking_engine
+
+    if engine.dialect.name != "sqlite":
+        raise full
+    return looking_engine(str(engine.url.database), full)
 
 
 def make_engine(where: str | os.PathLike[str], *, create: bool) -> Engine:

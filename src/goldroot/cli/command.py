@@ -1,8 +1,8 @@
 """What every command has: its class, the options that many take, the site that it opens, and how it speaks.
 
 Groups list their commands in whole sentences, and import one only when it is called.  What is given before the name of a command or
-after it (``-q``, ``-v``, and in groups ``--site``) is found in the context's ``meta``, which all levels share.  A command has words for
-a person and JSON for a program.
+after it (``-q``, ``-v``, ``--json``, and in groups ``--site``) is found in the context's ``meta``, which all levels share.  A command
+has words for a person and JSON for a program.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class LazyGroup(Group):
         return self.commands_at[name][1] if name in self.commands_at else super().line_of(ctx, name)
 
 
-_QUIET, _VERBOSE, _SITE = "goldroot.quiet", "goldroot.verbose", "goldroot.site"
+_QUIET, _VERBOSE, _SITE, _JSON = "goldroot.quiet", "goldroot.verbose", "goldroot.site", "goldroot.json"
 _COMMANDS, _BY_HAND = "goldroot.commands", "goldroot.by-hand"
 
 
@@ -121,6 +121,7 @@ def add_options(command: click.Command, *, group: bool, hidden: bool = False) ->
         _flag(("-v", "--verbose"), _VERBOSE, "Say more.", hidden),
     ]
     if group:
+        made.append(_flag(("--json",), _JSON, "Print the result as JSON.", hidden))
         made.insert(
             0,
             click.Option(
@@ -166,7 +167,7 @@ def _said(key: str) -> bool:
     return bool(context is not None and context.meta.get(key))
 
 
-def _flag(names: tuple[str, str], key: str, help: str, hidden: bool) -> click.Option:
+def _flag(names: tuple[str, ...], key: str, help: str, hidden: bool) -> click.Option:
     return click.Option(list(names), is_flag=True, expose_value=False, callback=_noted(key), help=help, hidden=hidden)
 
 
@@ -187,8 +188,13 @@ VERSION = click.IntRange(0, (1 << 31) - 1)
 
 
 def json_option(command: F) -> F:
-    """Adds ``--json`` (parameter ``as_json``)."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+    """Adds ``--json`` (parameter ``as_json``), which also holds where it stands before the command's name."""
+    return click.option("--json", "as_json", is_flag=True, callback=_json, help="Print the result as JSON.")(command)
+
+
+def _json(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    _noted(_JSON)(context, parameter, value)
+    return bool(context.meta.get(_JSON))
 
 
 def plan_option(command: F) -> F:

@@ -298,8 +298,8 @@ def show(image: str, number: int | None, site_dir: str | None, as_json: bool) ->
 
 @gold.command()
 @click.argument("image", shell_complete=image_names)
-@click.argument("old", type=VERSION)
-@click.argument("new", type=VERSION)
+@click.argument("old", type=VERSION, shell_complete=gold_versions)
+@click.argument("new", type=VERSION, shell_complete=gold_versions)
 @click.option("--paths", is_flag=True, help=f"List every changed path, not only the first {SHOWN}.")
 @click.option(
     "--times", is_flag=True, help="List those, too, of which nothing but the time differs, instead of a count."

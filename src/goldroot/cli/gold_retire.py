@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goldroot.cli.command import VERSION, Command, emit, json_option, open_site, plan_option, site_option
-from goldroot.cli.known_names import gold_versions, host_option, image_names
+from goldroot.cli.known_names import gold_versions, host_option, image_names, retired_versions
 from goldroot.cli.terminal import put
 from goldroot.counted import counted
 from goldroot.errors import UsageError
@@ -94,7 +94,7 @@ def _named(names: tuple[str, ...]) -> str:
 
 @click.command(cls=Command)
 @click.argument("image", shell_complete=image_names)
-@click.argument("number", type=VERSION, shell_complete=gold_versions)
+@click.argument("number", type=VERSION, shell_complete=retired_versions)
 @site_option
 @plan_option
 @json_option

@@ -60,18 +60,36 @@ def host_names(context: click.Context, parameter: click.Parameter, begun: str) -
 
 def gold_versions(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The published versions of the image on the line, or of that of its clone, newest first."""
+    return _versions(context, begun, "published")
+
+
+def retired_versions(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The retired versions of the image on the line, newest first."""
+    return _versions(context, begun, "retired")
+
+
+def _versions(context: click.Context, begun: str, state: str) -> list[str]:
     given = context.params
     # A line that ends in an option without its value is not parsed to its end: names are among the rest then.
     names = (*(given.get("names") or ()), *context.args)
     image, clone = given.get("image") or "", given.get("name") or next(iter(names), "")
-    rows = _asked(context, _VERSIONS, (image, clone))
-    return [number for number in (str(number) for (number,) in rows) if number.startswith(begun)]
+    rows = _asked(context, _VERSIONS, (image, clone, state))
+    others = {str(value) for name, value in given.items() if name in ("old", "new")}
+    numbers = (str(number) for (number,) in rows)
+    return [number for number in numbers if number.startswith(begun) and number not in others]
 
 
 def conflict_paths(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The paths about which the clone on the line is asked; those that stand there already are left out."""
     given = context.params.get(parameter.name or "") or ()
     paths = (path_text(path) for (path,) in _asked(context, _CONFLICTS, (context.params.get("name") or "",)))
+    return [path for path in paths if path.startswith(begun) and path not in given]
+
+
+def answered_paths(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The paths about which answers are remembered; those that stand on the line already are left out."""
+    given = context.params.get(parameter.name or "") or ()
+    paths = (path_text(path) for (path,) in _asked(context, _ANSWERED, ()))
     return [path for path in paths if path.startswith(begun) and path not in given]
 
 
@@ -103,12 +121,13 @@ def _or_a_file(names: Iterable[str], begun: str) -> list[CompletionItem]:
 
 _VERSIONS = """
 SELECT number FROM gold_versions
-WHERE state = 'published' AND image IN (?1, (SELECT image FROM clones WHERE name = ?2)) ORDER BY number DESC
+WHERE state = ?3 AND image IN (?1, (SELECT image FROM clones WHERE name = ?2)) ORDER BY number DESC
 """
 _CONFLICTS = """
 SELECT DISTINCT path FROM conflicts JOIN updates ON updates.id = conflicts.update_id
 WHERE updates.clone = ?1 AND conflicts.state = 'open' ORDER BY path
 """
+_ANSWERED = "SELECT DISTINCT path FROM conflicts WHERE key IN (SELECT key FROM decisions) ORDER BY path"
 
 
 def _asked(context: click.Context, question: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:

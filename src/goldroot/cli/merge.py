@@ -177,9 +177,12 @@ def tell_conflicts(conflicts: list[dict[str, Any]], into: str | None) -> None:
     """
     if not conflicts:
         return
+    from goldroot.merge import StoredQuestion, answers_of
+
     put(f"{counted(len(conflicts), 'conflict')} to decide:")
     for conflict in conflicts:
-        for line, _ in question_lines(conflict, brief=True, whole_key=True):
+        shown = {**conflict, "answers": answers_of(StoredQuestion.of(conflict))}
+        for line, _ in question_lines(shown, brief=True, whole_key=True):
             put(f"  {line}")
     if into is None:
         put("With --into OUT it is merged, and they are decided with:  goldroot merge resolve OUT")

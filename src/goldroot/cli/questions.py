@@ -35,7 +35,7 @@ def question_lines(
 ) -> list[Line]:
     """A conflict as lines.
 
-    :param one: as :func:`goldroot.merge.conflict_shown` gives it.
+    :param one: as :func:`goldroot.merge.conflict_shown` gives it; one of a record, with its answers in a person's words.
     :param brief: without what the sides have.
     :param whole: long texts whole, not only where both sides changed the same lines.
     :param whole_key: the key as a decisions file wants it.
@@ -43,10 +43,9 @@ def question_lines(
     """
     key = one["key"] if whole_key else one["key"][:12]
     state = "" if one.get("state", "open") == "open" else f"  ({one['state']})"
-    answers = ", ".join(map(answer_word, one["answers"]))
     lines = [
         (f"{one['path']}  [{one['axis']}]{state}  {one['detail']}", "bright_white"),
-        (f"    current result: {current_result(one)}; answers: {answers}; key {key}", ""),
+        (f"    current result: {current_result(one)}; answers: {', '.join(one['answers'])}; key {key}", ""),
     ]
     return lines if brief else lines + _sides(one, whole, more)
 

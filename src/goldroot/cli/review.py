@@ -11,7 +11,7 @@ import click
 from goldroot.cli.asking import ask_all
 from goldroot.cli.command import Group, emit, json_option, open_site, plan_option, site_option, table
 from goldroot.cli.keys import Keys, edit_again, need_terminal
-from goldroot.cli.known_names import answers, clone_names, conflict_paths
+from goldroot.cli.known_names import answered_paths, answers, clone_names, conflict_paths
 from goldroot.cli.progress import answer_line
 from goldroot.cli.questions import question_lines, say_words, ways_to_answer
 from goldroot.cli.terminal import put, put_coloured
@@ -283,7 +283,7 @@ def _decided(
 
 @review.command()
 @click.argument("name", metavar="CLONE", shell_complete=clone_names)
-@click.argument("wanted", metavar="PATH|KEY")
+@click.argument("wanted", metavar="PATH|KEY", shell_complete=conflict_paths)
 @click.option("--note", default="", help="Why; it is kept with the decision.")
 @click.option("--tool", is_flag=True, help="With git's merge tool (git config merge.tool) in place of the editor.")
 @site_option
@@ -347,7 +347,7 @@ def list_decisions(name: str | None, site_dir: str | None, as_json: bool) -> Non
 
 
 @review.command()
-@click.argument("wanted", metavar="PATH|KEY...", nargs=-1, required=True)
+@click.argument("wanted", metavar="PATH|KEY...", nargs=-1, required=True, shell_complete=answered_paths)
 @click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked.")
 @site_option
 @plan_option

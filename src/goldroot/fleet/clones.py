@@ -130,11 +130,16 @@ def identity_from(site: Site, name: str, options: Mapping[str, Any] | None = Non
     )
 
 
-def plan_clone(site: Site, name: str, image: str, *, form: CloneForm, identity: Identity) -> CreatePlan:
-    """What :func:`create` would do; the same refusals."""
+def plan_clone(
+    site: Site, name: str, image: str, *, form: CloneForm, identity: Identity, adopted: bool = False
+) -> CreatePlan:
+    """What :func:`create` would do; the same refusals.
+
+    :param adopted: the identity is that of a server which exists already, and which keeps it.
+    """
     gold = _gold_for(site, check_clone_name(name), image, form)
     refuse_taken(site, name, gold.host)
-    _refuse_shared(site, name, identity)
+    _refuse_shared(site, name, identity, adopted)
     refuse_ports(site, name, gold.host_name, form.network)
     refuse_owners(gold.host, name, (gold.manifest(disk.address) for disk in gold.layout.disks))
     copied = [disk.address for disk in gold.layout.disks if form.read_write or not disk.shared]
@@ -271,17 +276,23 @@ def _gold_for(site: Site, name: str, image: str, form: CloneForm) -> Gold:
     return open_version(site, image, number, host)
 
 
-def _refuse_shared(site: Site, name: str, identity: Identity) -> None:
+def _refuse_shared(site: Site, name: str, identity: Identity, adopted: bool) -> None:
     """Two servers must not answer to one name or address, whatever state the other one is in."""
     wanted = catalog_clones.given(identity.as_dict())
     with site.catalog.read() as tx:
         shared = list(catalog_clones.sharing(tx, name, wanted, active=False))
     for kind, other in shared:
         key = next(key for key, known in catalog_clones.GIVEN.items() if known == kind)
+        todo = f"Give {name} another one: --{key}, or in the table [clones.{name}] of goldroot.toml."
+        if adopted:
+            todo = (
+                f"A server keeps its own when it is adopted. Where {other} is this server, adopted before, give the command for "
+                f"{other}: it takes what is new. Else change it on the server, or remove the clone: goldroot clone delete {other}"
+            )
         raise Refused(
             f"the {kind.removeprefix('given ')} {wanted[kind]} is that of the clone {other}",
             meaning="Nothing was made.",
-            todo=f"Give {name} another one: --{key}, or in the table [clones.{name}] of goldroot.toml.",
+            todo=todo,
         )
 
 

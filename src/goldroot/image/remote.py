@@ -88,7 +88,8 @@ def _read(reach: Reach, mode: str, lines: Sequence[tuple[str, bytes]], out: str,
     asked = ["ssh", "-T", *options, "--", reach.host, *(["sudo", "-n"] if reach.sudo else []), "sh", "-s"]
     try:
         with stream(asked, stdin=script, ok=(0, _CHANGED)) as (coming, said):
-            done = unpack_stream(coming, out, shown=f"what {reach.host} sent", progress=progress)
+            sent = f"what {reach.host} sent"
+            done = unpack_stream(coming, out, shown=sent, whole=mode == "whole", progress=progress)
     except ProgramFailed as error:
         error.meaning = "The server was not read to its end. Nothing was changed."
         error.todo = (

@@ -45,10 +45,12 @@ def unpack(archive: str, out: str, *, progress: Progress | None = None) -> Unpac
         return unpack_stream(stream, out, shown=archive, progress=progress)
 
 
-def unpack_stream(stream: IO[bytes], out: str, *, shown: str, progress: Progress | None = None) -> Unpacked:
+def unpack_stream(
+    stream: IO[bytes], out: str, *, shown: str, whole: bool = True, progress: Progress | None = None
+) -> Unpacked:
     """Unpack a plain tar as it arrives; see :func:`unpack`.
 
-    :param shown: what it is, for messages.
+    :param shown: what it is, for messages.  :param whole: it is a root file system, not files of one.
     """
     with Unpacker(out) as unpacker:
         try:
@@ -67,7 +69,7 @@ def unpack_stream(stream: IO[bytes], out: str, *, shown: str, progress: Progress
                 meaning="It is damaged or cut off, or something else. Nothing was imported.",
                 todo="Look at it with `tar -tvf`, and make it again.",
             ) from error
-        return unpacker.finish()
+        return unpacker.finish(whole=whole)
 
 
 #: Bytes that are read at once.

@@ -34,6 +34,10 @@ NO_OWNER = 2**32 - 1
 FURTHEST = Decimal(2**62 // 1_000_000_000)
 
 
+#: The mode of a directory that an archive does not have, and that is there: on the way to a member, or the top.
+_PLAIN = 0o755
+
+
 @dataclass(frozen=True, slots=True)
 class Unpacked:
     """What was unpacked.  ``owners``: path -> uid and gid that could not be set, where goldroot is not root."""
@@ -85,8 +89,13 @@ class Unpacker:
                     "acl-not-kept", path, "lost its ACL, which the archive has as text alone: pack it with tar --xattrs"
                 )
 
-    def finish(self) -> Unpacked:
-        """Give directories their owner, mode and times, deepest first, now that nothing is written into them."""
+    def finish(self, *, whole: bool) -> Unpacked:
+        """Give directories their owner, mode and times, deepest first, now that nothing is written into them.
+
+        :param whole: it is a root file system: one whose archive does not have its top can be entered by all, too.
+        """
+        if whole and b"" not in self._directories:
+            os.fchmod(self._root, _PLAIN)
         for path in sorted(self._directories, reverse=True):
             with self._parent(path) as (parent, name):
                 handle = os.open(name or b".", os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=parent)
@@ -133,8 +142,10 @@ class Unpacker:
         try:
             return os.open(step, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=handle)
         except FileNotFoundError:
-            os.mkdir(step, 0o755, dir_fd=handle)
-            return os.open(step, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=handle)
+            os.mkdir(step, 0o700, dir_fd=handle)
+            below = os.open(step, os.O_RDONLY | os.O_DIRECTORY | _FLAGS, dir_fd=handle)
+            os.fchmod(below, _PLAIN)  # whatever the umask is
+            return below
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise refused(path, f"leads through {path_text(step)!r}, which is not a directory") from None

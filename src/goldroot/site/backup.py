@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from goldroot import files
 from goldroot.catalog import copy_catalog, open_catalog
-from goldroot.errors import Damaged, NotFound, Refused
-from goldroot.files import OPEN_DIRECTORY, open_regular
+from goldroot.errors import Damaged, NoSpace, NotFound, Refused
+from goldroot.files import OPEN_DIRECTORY, open_regular, says_full
 from goldroot.hosts.registry import SiteHost
 from goldroot.site.backup_file import BackupWriter, is_name, new_backup, new_head, refuse_other_file
 from goldroot.site.site import CONFIG, Site
@@ -94,7 +94,7 @@ def _rows_of_server(site: Site, place: str) -> str:
 def _add_database(out: BackupWriter, source: str, name: str, place: str) -> None:
     """A consistent copy, whoever writes meanwhile (https://sqlite.org/backup.html).
 
-    :raises Damaged: it is. :raises NotFound: it is not there.
+    :raises Damaged: it is. :raises NotFound: it is not there. :raises NoSpace: for it, or for the copy.
     """
     if not os.path.exists(source):
         raise NotFound(
@@ -108,6 +108,13 @@ def _add_database(out: BackupWriter, source: str, name: str, place: str) -> None
             database.backup(copy)
             found = [str(row[0]) for row in copy.execute("PRAGMA quick_check(1)")]
     except sqlite3.DatabaseError as error:
+        if says_full(error.sqlite_errorcode, source, place):
+            raise NoSpace(
+                f"no space left for a copy of {source!r} at {place!r}",
+                meaning="No backup was written: databases are copied in the site first. A former one stays as it is.",
+                todo="Make room (goldroot fallback prune, clone delete and update cancel work all the same), then run the same "
+                "command again.",
+            ) from None
         found = [str(error)]
     if found != ["ok"]:
         raise Damaged(

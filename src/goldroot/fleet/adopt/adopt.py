@@ -77,7 +77,7 @@ def _first(site: Site, name: str, form: AdoptForm, stage: Stage) -> Adopted:
     with _looked(site, name, form, stage) as (found, policy, identity, number):
         gold = found.gold
         clone_form = CloneForm(gold.host_name, form.read_write, number)
-        plan = plan_clone(site, name, form.image, form=clone_form, identity=identity)
+        plan = plan_clone(site, name, form.image, form=clone_form, identity=identity, adopted=True)
         clone = begin_clone(site, plan)
         define_clone(site, gold.host, clone, plan)
         with gold.host.hold(clone.machine):
@@ -135,7 +135,8 @@ def _looked(site: Site, name: str, form: AdoptForm, stage: Stage) -> Iterator[tu
         refuse_architecture(gold, installed)
         check_genuine(gold)
         identity, told = _identity(source, name)
-        plan_clone(site, name, form.image, form=CloneForm(host, form.read_write, chosen), identity=identity)
+        clone_form = CloneForm(host, form.read_write, chosen)
+        plan_clone(site, name, form.image, form=clone_form, identity=identity, adopted=True)
         opened = stack.enter_context(gold.open())
         given = open_update.remembered(site, form.image)
         found = look_at(gold, opened, source, How(policy, stage, given, tuple(distances)))

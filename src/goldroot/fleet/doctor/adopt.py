@@ -10,10 +10,11 @@ from goldroot.catalog import disks as catalog_disks
 from goldroot.errors import GoldrootError, NotFound, Refused
 from goldroot.fleet.clones import identity_from
 from goldroot.fleet.doctor.compare import is_another
+from goldroot.fleet.doctor.seen import kind_of
 from goldroot.fleet.inputs import open_clone, read_server
 from goldroot.fleet.update import open_update
 from goldroot.fleet.update.reconcile import clone_lock, sync
-from goldroot.hosts import LIVE, Entry, is_live
+from goldroot.hosts import LIVE, Entry
 from goldroot.image import find_linked, open_version
 from goldroot.site import Site, check_clone_name
 from goldroot.system import Identity, NetworkSettings
@@ -33,14 +34,14 @@ def adopt_clone(site: Site, name: str, host: str, machine: str) -> Clone:
             find_linked(site, mark.image, owner, host)
         since = min((one.since for one in entry.marks.values() if one.since), default=mark.since)
         row = Clone(
-            name, mark.image, mark.version, _kind(site, entry, mark.image, mark.version), _state(entry), host,
+            name, mark.image, mark.version, kind_of(site, entry, mark) or "read-write", _state(entry), host,
             _identity(site, name, entry).as_dict(), max(entry.generation, 1), since, mark.by, machine,
         )  # fmt: skip
         with site.catalog.begin() as tx:
             clones.found(tx, row)
         sync(site, name)
         _note_records(site, name)
-        _read(site, name)
+        read_clone(site, name)
         with site.catalog.read() as tx:
             return clones.get(tx, name)
 
@@ -54,7 +55,7 @@ def adopt_again(site: Site, name: str, machine: str, host: str) -> Clone:
         known = clones.get(tx, name)
     entry = site.host_named(host).find(machine)
     mark = None if entry is None else entry.marks.get(LIVE)
-    if entry is None or mark is None or not is_another(known, entry, mark):
+    if entry is None or mark is None or not is_another(site, known, entry, mark):
         raise Refused(f"the entry {machine} is of the {name} that the catalog has", meaning="Nothing was changed.")
     forget_clone(site, name)
     return adopt_clone(site, mark.server, host, machine)
@@ -72,16 +73,6 @@ def _state(entry: Entry) -> clones.State:
     if entry.marks[LIVE].state == "removing":
         return "deleting"
     return "active" if entry.startable else "creating"
-
-
-def _kind(site: Site, entry: Entry, image: str, version: int) -> clones.CloneKind:
-    """With links it is read-only; without, that is told by the layout of its gold."""
-    if any(map(is_live, entry.links)):
-        return "read-only"
-    with suppress(GoldrootError):
-        if not any(disk.shared for disk in open_version(site, image, version).layout.disks):
-            return "read-only"
-    return "read-write"
 
 
 def _identity(site: Site, name: str, entry: Entry) -> Identity:
@@ -114,8 +105,8 @@ def _note_records(site: Site, name: str) -> None:
                 updates.note(tx, one.id, record=open_update.record_file(site, name, one.work))
 
 
-def _read(site: Site, name: str) -> None:
-    """What its own disks say, as far as they can be read; its host name among it.  What cannot is read by who asks for it."""
+def read_clone(site: Site, name: str) -> None:
+    """Note what a clone's own disks say, as far as they can be read, its host name too.  What cannot is read by who asks for it."""
     with site.catalog.read() as tx:
         clone = clones.get(tx, name)
     if clone.state != "active":

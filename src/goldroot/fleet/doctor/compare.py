@@ -1,4 +1,4 @@
-"""Clones: what the catalog has of each against the entry that its host has.  Pure: nothing is asked or changed here."""
+"""Clones: what the catalog has of each against the entry that its host has.  Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from goldroot.catalog import Clone, Update
 from goldroot.errors import Refused
 from goldroot.fleet.doctor.findings import Finding
-from goldroot.fleet.doctor.seen import HostSeen, Seen
+from goldroot.fleet.doctor.seen import HostSeen, Seen, kind_of
 from goldroot.fleet.update.entry_says import Rows, follow
-from goldroot.hosts import PREPARED, Entry, Mark, is_live
+from goldroot.hosts import PREPARED, Entry, Mark
+from goldroot.site import Site
 
 #: States of an update that no person is waited for in, and that a command leaves behind only where it was killed.
 UNDER_WAY = ("planned", "preparing", "switching", "stopping", "switched", "starting", "returning")
@@ -36,20 +37,25 @@ def _of_clone(seen: Seen, host: HostSeen, clone: Clone) -> Iterator[Finding]:
         yield _damaged(host, clone)
     elif entry is None:
         yield from _without_entry(host, clone)
-    elif (mark := host.mark(entry.name)) is not None and is_another(clone, entry, mark):
+    elif (mark := host.mark(entry.name)) is not None and is_another(seen.site, clone, entry, mark):
         yield Finding(
-            "clone-other", clone.name, f"{entry.name} is {clone.name} of {mark.image} {mark.version}, and the catalog has "
-            f"one of {clone.image} {clone.version}", host.name,
+            "clone-other", clone.name, f"{entry.name} is another {clone.name}, of {mark.image} {mark.version}, and the catalog has "
+            f"one of {clone.image} {clone.version}, {clone.kind}", host.name,
             repair="forget the one, and adopt the other",
         )  # fmt: skip
     else:
         yield from _behind(seen, host, clone, entry)
 
 
-def is_another(clone: Clone, entry: Entry, mark: Mark) -> bool:
-    """Whether an entry is of another server than the one of its name that the catalog has."""
-    has_links = any(is_live(address) for address in entry.links)
-    return (mark.server, mark.image) != (clone.name, clone.image) or (has_links and clone.kind == "read-write")
+def is_another(site: Site, clone: Clone, entry: Entry, mark: Mark) -> bool:
+    """Whether an entry is of another server than the one of its name that the catalog has: of another name, image or kind.
+
+    One that was made again as it was cannot be told from one that went on: both are brought up to the entry.
+    """
+    if (mark.server, mark.image) != (clone.name, clone.image):
+        return True
+    kind = kind_of(site, entry, mark) if mark.state == "live" and entry.startable else None
+    return kind is not None and kind != clone.kind
 
 
 def _damaged(host: HostSeen, clone: Clone) -> Finding:

@@ -21,9 +21,10 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "entry-missing": "Its disks are there, and nothing says which of them is which.",
         "machine-unknown": "It carries no mark that says whose it is. goldroot leaves it alone.",
         "clone-unknown": "It was made after this catalog was saved, or the catalog is new. Its gold could be given away.",
-        "clone-other": "The server of that name was removed and made again since this catalog was saved.",
+        "clone-other": "The server of that name was removed, and another one was made, since this catalog was saved.",
         "clone-gone": "It was removed after this catalog was saved.",
-        "clone-behind": "The host went on after this catalog was saved, or a command was killed before it could say so.",
+        "clone-behind": "The host went on (or the server was made again) after this catalog was saved, or a command was killed before "
+        "it could say so.",
         "host-older": "The host was put back to an older state, and the catalog was not.",
         "image-unknown": "It was imported after this catalog was saved, or the catalog is new. Its disks could be taken "
         "for leftovers.",

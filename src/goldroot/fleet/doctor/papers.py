@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from urllib.parse import quote
 
-from goldroot.catalog import is_there, open_catalog
+from goldroot.catalog import damage_of, is_there, open_catalog
 from goldroot.errors import Busy, Damaged, GoldrootError, NotFound
 from goldroot.files import json_of
 from goldroot.fleet.doctor.findings import Finding
@@ -28,7 +25,7 @@ def look_at_databases(site: Site) -> Iterator[Finding]:
     try:
         if not is_there(where):
             yield Finding("catalog-missing", name, f"{name} is missing or empty", repair=rebuild)
-        elif why := _damage(site.catalog_file):
+        elif why := damage_of(site.catalog_file):
             raise Damaged(f"the catalog at {site.catalog_file!r} is damaged: {why}")
         else:
             with open_catalog(where) as catalog, catalog.read() as tx:
@@ -42,27 +39,8 @@ def look_at_databases(site: Site) -> Iterator[Finding]:
             raise
         yield Finding("catalog-damaged", name, error.brief, repair=rebuild)
     journal = site.path(JOURNAL)
-    if os.path.exists(journal) and (why := _damage(journal)):
+    if os.path.exists(journal) and (why := damage_of(journal)):
         yield Finding("journal-damaged", JOURNAL, f"{JOURNAL} is damaged: {why}", repair="put it aside")
-
-
-def _damage(file: str) -> str:
-    """Why a database cannot be read; "" where it can, or where a server has it.
-
-    https://sqlite.org/pragma.html#pragma_quick_check
-    """
-    if not file or not os.path.getsize(file):
-        return ""
-    try:
-        with closing(sqlite3.connect(f"file:{quote(file)}?mode=ro", uri=True, timeout=30)) as database:
-            found = [str(row[0]) for row in database.execute("PRAGMA quick_check(1)")]
-    except sqlite3.OperationalError as error:
-        if (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return str(error)
-        return ""  # it is told by who opens it
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return "" if found == ["ok"] else found[0]
 
 
 def look_at_keys(site: Site) -> Iterator[Finding]:

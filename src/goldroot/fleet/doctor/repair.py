@@ -9,7 +9,7 @@ from typing import cast
 from goldroot.catalog import clones, disks, images, updates
 from goldroot.errors import Refused
 from goldroot.fleet.clones import delete_clone, force_delete_clone
-from goldroot.fleet.doctor.adopt import adopt_again, adopt_clone, forget_clone
+from goldroot.fleet.doctor.adopt import adopt_again, adopt_clone, forget_clone, read_clone
 from goldroot.fleet.doctor.findings import Finding
 from goldroot.fleet.doctor.images import standing
 from goldroot.fleet.doctor.papers import JOURNAL
@@ -93,8 +93,13 @@ def _other_clone(seen: Seen, one: Finding) -> None:
 
 
 def _follow(seen: Seen, one: Finding) -> None:
-    with clone_lock(seen.site, one.name, f"repair of {one.name}"):
-        reconcile(seen.site, one.name)
+    site, before = seen.site, seen.known.clones[one.name]
+    with clone_lock(site, one.name, f"repair of {one.name}"):
+        reconcile(site, one.name)
+        with site.catalog.read() as tx:
+            after = clones.get(tx, one.name)
+        if after.last != before.last:  # it may have been made again, with another host name
+            read_clone(site, one.name)
 
 
 def _forget_clone(seen: Seen, one: Finding) -> None:

@@ -27,8 +27,8 @@ from goldroot.catalog import (
     updates,
 )
 from goldroot.errors import Busy, Damaged, GoldrootError, Refused
-from goldroot.hosts import LIVE, Entry, Host, Mark
-from goldroot.image import is_halfway
+from goldroot.hosts import LIVE, Entry, Host, Mark, is_live
+from goldroot.image import is_halfway, open_version
 from goldroot.site import begun_renaming
 
 if TYPE_CHECKING:
@@ -146,6 +146,20 @@ def _damage(host: Host, name: str) -> str:
     except Damaged as error:
         return error.brief
     return ""
+
+
+def kind_of(site: Site, entry: Entry, mark: Mark) -> clones.CloneKind | None:
+    """What kind of clone an entry is of: with links a read-only one; without, the layout of its gold says it.
+
+    :returns: ``None``: its gold is not known here.
+    """
+    if any(map(is_live, entry.links)):
+        return "read-only"
+    try:
+        layout = open_version(site, mark.image, mark.version).layout
+    except GoldrootError:
+        return None
+    return "read-write" if any(disk.shared for disk in layout.disks) else "read-only"
 
 
 def see(site: Site) -> Seen:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from goldroot import files
-from goldroot.errors import Damaged, HostError
+from goldroot.errors import Damaged, HostError, NoSpace
 from goldroot.hosts.sets import check_disk_id
 from goldroot.hosts.storefiles import Label
 from goldroot.hosts.zvm.reading import Extent
@@ -153,6 +153,11 @@ class ExtentsFile:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.IntegrityError):
                 raise
+            if files.says_full(error.sqlite_errorcode, self._path):
+                raise NoSpace(
+                    f"no space left for the registry of disks {self._path!r}",
+                    meaning="Nothing was changed in it.", todo="Make room, then run the same command again.",
+                ) from error  # fmt: skip
             raise Damaged(
                 f"the registry of disks {self._path!r} cannot be used: {error}",
                 meaning="Which minidisk is which disk is not known without it; nothing was changed.",
