@@ -218,6 +218,10 @@ def run_stranger(
 ) -> Done:
     """Run a program that says whatever somebody else likes, who may never come to an end of it; any status will do.
 
+    It has ended when its own process has, whatever it left in the background.  It has no terminal: what a server runs would be
+    shown, and could type, at the one of the person who asked.  Where it is killed, what it started goes too, but for what has
+    left its session.
+
     :param timeout: in seconds.
     :param most: bytes that it may say, on both streams together: they are kept in memory.
     :param env: as of :func:`run`.
@@ -228,34 +232,72 @@ def run_stranger(
     name, argv = _found(args)
     try:
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env)
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(env),
+            start_new_session=True,
         )
     except OSError as error:
         raise _not_started(name, error) from error
     assert child.stdout is not None and child.stderr is not None
-    end, heard = time.monotonic() + timeout, {child.stdout: bytearray(), child.stderr: bytearray()}
-    with child, selectors.DefaultSelector() as selector:
-        for pipe in heard:
-            selector.register(pipe, selectors.EVENT_READ)
+    end, heard = time.monotonic() + timeout, {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
+    with child:
         try:
-            while selector.get_map():
-                for key, _ in selector.select(max(end - time.monotonic(), 0.0)):
-                    pipe = child.stdout if key.fileobj is child.stdout else child.stderr
-                    if not (more := os.read(pipe.fileno(), _AT_ONCE)):
-                        selector.unregister(pipe)
-                    heard[pipe] += more
+            for pipe, more in _said_until(child, list(heard), end):
+                heard[pipe] += more
                 if sum(map(len, heard.values())) > most:
                     raise LimitReached(f"{name} said more than {most >> 20} MiB", limit="output")
-                if time.monotonic() >= end:
-                    raise subprocess.TimeoutExpired(argv, timeout)
             child.wait(max(end - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired as error:
-            child.kill()
+            _kill_session(child)
             raise _out_of_time(name, timeout) from error
         except BaseException:
-            child.kill()
+            _kill_session(child)
             raise
-    return Done(child.returncode, bytes(heard[child.stdout]), bytes(heard[child.stderr]))
+    out, err = map(bytes, heard.values())
+    return Done(child.returncode, out, err)
+
+
+def _said_until(child: subprocess.Popen[bytes], pipes: Sequence[int], end: float) -> Iterator[tuple[int, bytes]]:
+    """What comes from pipes until a child has ended, or has closed them.
+
+    :raises subprocess.TimeoutExpired: it goes on at ``end``, by the monotonic clock.
+    """
+    with selectors.DefaultSelector() as selector, _process_handle(child.pid) as handle:
+        for one in (handle, *pipes):
+            selector.register(one, selectors.EVENT_READ)
+        ended = False
+        while not ended or len(selector.get_map()):
+            ready = {key.fd for key, _ in selector.select(0.0 if ended else max(end - time.monotonic(), 0.0))}
+            if ended and not ready:  # others hold the pipes still: what it left in the background
+                return
+            if handle in ready:
+                selector.unregister(handle)
+                ended = True
+            for pipe in ready - {handle}:
+                if more := os.read(pipe, _AT_ONCE):
+                    yield pipe, more
+                else:
+                    selector.unregister(pipe)
+            if not ended and time.monotonic() >= end:
+                raise subprocess.TimeoutExpired(child.args, end)
+
+
+@contextmanager
+def _process_handle(pid: int) -> Iterator[int]:
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _kill_session(child: subprocess.Popen[bytes]) -> None:
+    """A child that has a session of its own, and what is in that still; nobody has waited for the child."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 @contextmanager

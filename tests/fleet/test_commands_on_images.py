@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from goldroot.errors import ChecksFailed, Damaged, Refused
+from goldroot.errors import ChecksFailed, Damaged, NoSpace, Refused
 from goldroot.fleet import create_clone, enter_clone, machines
 from goldroot.fleet.doctor.doctor import examine
 from goldroot.fleet.rollback.rollback import roll_back
@@ -124,6 +126,39 @@ def test_a_check_that_fails_switches_nothing(site: Site) -> None:
     with pytest.raises(ChecksFailed, match="it is bad"):
         run_update(site, InProcess(), "web1")
     assert inside(site, "read x < /etc/app.conf; echo $x").out == b"level = 1\n"
+
+
+def _fill(path: Path) -> None:
+    """A file that takes all of its file system."""
+    with path.open("wb", 0) as file, suppress(OSError):
+        while file.write(b"mine" * 1024):
+            pass
+
+
+def test_a_full_disk_is_named_and_the_same_command_goes_on(site: Site) -> None:
+    """The server has filled it, and gold brings more.  Where it was open in a process means nothing to a person."""
+    disk = find_entry(site.host, "WEB1").disks["1B6"].id
+    with site.host.hold("WEB1"), site.host.open_disks({disk: "rw"}) as opened:
+        _fill(Path(opened[disk].path, "var/mine"))
+    maintained(
+        site, "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 a b c d e f g h; do x=$x$x; done; echo $x > /var/more"
+    )
+    for _ in range(2):
+        with pytest.raises(NoSpace) as caught:
+            run_update(site, InProcess(), "web1")
+        said = f"{caught.value.brief} {caught.value.meaning} {caught.value.todo}"
+        made = re.search(r"no space left for (web1-1B6-\w+):/var/more: No space left", said)
+        assert made and f"the file system of the disk {made[1]} " in said and "/proc" not in said, said
+        assert [find_entry(site.host, "WEB1").disks["1B6"].id, *find_entry(site.host, "WEB1").disks] == [
+            disk,
+            "1B5",
+            "1B6",
+        ]
+    assert str(site.root) not in loops()
+    with site.host.hold("WEB1"), site.host.open_disks({disk: "rw"}) as opened:
+        os.truncate(os.path.join(opened[disk].path, "var/mine"), 4)
+    assert run_update(site, InProcess(), "web1").outcome == "done"
+    assert inside(site, "read x < /var/more; read -r y < /var/mine; echo ${#x} $y").out == b"2097152 mine\n"
 
 
 def test_a_kernel_that_copies_no_mount_without_a_place_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

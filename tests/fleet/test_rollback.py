@@ -139,6 +139,21 @@ def test_a_carry_after_a_carry_keeps_what_was_changed_since_each_switch(site: Si
     assert text(site, "web1", "srv/mine") == "before\n"
 
 
+def test_an_empty_file_is_not_written_since_by_the_number_of_its_inode(
+    site: Site, engine: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of this machine has a file of that number mapped, on another file system."""
+    clones.create_clone(site, "web1", IMAGE)
+    on_clone(site, "web1", {"srv/flag": "", "srv/mine": "mine\n"})
+    next_gold(site, {"etc/plain.conf": "gold 2\n"})
+    run_update(site, engine, "web1")
+    flag = Path(live(site, "web1").root(b"srv") or "", "srv/flag")
+    monkeypatch.setattr("goldroot.tree.scan.live.mapped_inodes", lambda: frozenset({flag.stat().st_ino}))
+    assert list(plan_rollback(site, "web1").written) == []
+    flag.write_text("written")
+    assert list(plan_rollback(site, "web1").written) == ["/srv/flag"]
+
+
 @pytest.mark.slow
 def test_what_was_written_in_the_last_moment_before_an_update_is_not_written_since(
     site: Site, engine: InProcess

@@ -189,3 +189,12 @@ def test_a_trial_that_is_worse_brings_its_journal() -> None:
     system = System([seen("degraded", "a.service")])
     tried = until_tried(system, UNITS, seen("running"), 60, wait=system.wait, clock=system.clock)
     assert (tried.wrong, tried.journal) == (["the unit a.service has failed"], ["a.service: why"])
+
+
+def test_a_system_that_ended_while_it_answered_is_not_well() -> None:
+    """Its end takes a moment: it counts as there still when it has answered, and cannot be asked any more."""
+    last = [HealthCheck("run", "run last", what="last")]
+    ending = System([seen("none"), seen("")], answers={"last": [Done(0, b"", b"")]}, ends_after=2)
+    assert wrong(ending, last) == ["it has ended"]
+    restarts = System([seen("none"), seen(""), seen("none")], answers={"last": [Done(0, b"", b"")]})
+    assert wrong(restarts, last) == [], "it is there again"

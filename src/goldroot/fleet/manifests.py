@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from goldroot import files
-from goldroot.errors import BadInput, NoPermission, NoSpace
+from goldroot.errors import BadInput, GoldrootError, NoPermission, NoSpace
 from goldroot.policy import Policy, worth_reading
 from goldroot.site import Site, without_boot_map
 from goldroot.tree import FILE, Manifest, Progress, Scan, Writers, scan_tree
@@ -64,13 +66,29 @@ def scan_disk(
     :param writers: "live" where the server may be running: what vanishes meanwhile is left out.
     """
     known = _known(site, disk)
-    found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, writers=writers)
+    with named(disk, path):
+        found = scan_tree(path, known=known, contents=worth_reading(policy, b"/"), progress=progress, writers=writers)
     found = replace(found, manifest=without_boot_map(found.manifest))
     if known is None or _signatures(known) != _signatures(found.manifest):
         # Who may only look at a site, or looks at one without room, pays for it with the time that the next scan takes.
         with contextlib.suppress(NoPermission, NoSpace):
             save(site, disk, found.manifest)
     return found
+
+
+@contextlib.contextmanager
+def named(disk: str, path: str) -> Iterator[None]:
+    """Errors in the block speak of a disk by its name, and not by where it is open at ``path``: that is a descriptor of this
+    process, and means nothing to a person, who reads it when the process has gone.
+    """
+    try:
+        yield
+    except GoldrootError as error:
+        whole = re.compile(rf"{re.escape(path)}(?![\w.-])(/)?")
+        for name in ("brief", "meaning", "todo"):
+            text = whole.sub(lambda found: f"{disk}:/" if found[1] else f"the disk {disk}", getattr(error, name))
+            setattr(error, name, text)
+        raise
 
 
 def _known(site: Site, disk: str) -> Manifest | None:
@@ -142,7 +160,8 @@ def differs(was: tuple[object, ...], row: tuple[object, ...]) -> bool:
         return True
     if was[7] and row[7]:
         return was[7] != row[7]
-    return was[12:] != row[12:]
+    # An empty file has no digest, and needs none: the number of its inode may be that of a file which a program has mapped.
+    return bool(row[5]) and was[12:] != row[12:]
 
 
 def _file(site: Site, disk: str, which: str) -> str:

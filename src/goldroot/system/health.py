@@ -163,7 +163,7 @@ def until_healthy(
         elif since is None:
             since = clock()
         wrong = units + [why for check in checks if (why := _asked(system, check))] if seen.settled else []
-        if seen.settled and not wrong:
+        if seen.settled and not wrong and _is_still_there(system, checks):
             return []
         if system.gone():
             return ["it has ended", *wrong]
@@ -172,6 +172,11 @@ def until_healthy(
         if clock() >= end:
             return wrong or [f"its boot is not over after {limit:g} s (systemd says: {seen.state or 'nothing'})"]
         wait(_LOOK_AGAIN)
+
+
+def _is_still_there(system: Inside, checks: Sequence[HealthCheck]) -> bool:
+    """Whether it is after the questions what it was before them: the last thing that it did may have been to answer."""
+    return all(check.kind == "units" for check in checks) or look_inside(system).settled
 
 
 def wrong_units(seen: Seen, had_failed: Collection[str]) -> Iterator[str]:

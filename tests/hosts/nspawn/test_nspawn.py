@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -125,6 +127,75 @@ def test_a_command_inside_has_neither_the_keys_of_its_caller_nor_the_calls_that_
     if (status := in_a_copy(with_a_key)) == 77:
         pytest.skip("this kernel keeps no keys")
     assert status == 0
+
+
+def test_a_server_that_restarts_runs_again_from_the_same_disks(lab: Lab) -> None:
+    """Under the same supervisor, which has no more mounts and open files than before."""
+    with lab.host.open_disks({"root": "ro"}, view="live") as opened:
+        os.symlink("busybox", Path(opened["root"].path, "bin/reboot"))
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    supervisor = supervisor_of(lab)
+    had: list[tuple[int, ...]] = []
+    for restarts in (1, 2, 3):
+        lab.host.command("WEB1", ["reboot", "-f"], 10)
+        for _ in range(600):
+            lines = lab.host.console("WEB1", 100)
+            if lines.count("ready") > restarts:
+                break
+            time.sleep(0.05)
+        assert [line.rpartition(": ")[2] for line in lines if line.startswith("-- ")][1:] == ["restarts"] * restarts
+        (guard, *_) = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        files = (len(os.listdir(f"/proc/{pid}/fd")) for pid in (supervisor, guard))
+        had.append((len(Path(f"/proc/{supervisor}/mounts").read_text().splitlines()), *files))
+    assert (lab.host.power("WEB1").runs, supervisor_of(lab)) == ("current", supervisor)
+    assert lab.host.command("WEB1", ["cat", "/etc/hostname"], 10).out == b"web1\n"
+    assert len(set(had)) == 1, had
+    assert lab.host.stop("WEB1", 30) == "asked"
+
+
+def test_a_server_that_restarts_where_it_is_to_stop_is_off(lab: Lab) -> None:
+    with lab.host.open_disks({"root": "ro"}, view="live") as opened:
+        init = Path(opened["root"].path, "sbin/init")
+        init.write_text(init.read_text().replace("exit 0", "exec busybox reboot -f"))
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    assert lab.host.stop("WEB1", 30) == "asked"
+    assert lab.host.power("WEB1").state == "off"
+    assert lab.host.console("WEB1", 1)[-1].endswith("ended with status 133")
+
+
+def test_a_command_inside_has_not_the_terminal_of_who_asked(lab: Lab) -> None:
+    """The server's system chooses what it does there: it would write to that, and type."""
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    lead, follow = os.openpty()
+
+    def with_a_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(follow, termios.TIOCSCTTY, 0)
+        Path("/dev/tty").write_text("ours\n")
+        done = lab.again().command("WEB1", ["sh", "-c", "echo theirs > /dev/tty"], 20)
+        assert done.status, done
+
+    assert in_a_copy(with_a_terminal) == 0
+    os.set_blocking(lead, False)
+    assert os.read(lead, 1000) == b"ours\r\n"
+    os.close(lead)
+    os.close(follow)
+
+
+def test_a_command_that_takes_too_long_is_ended_inside(lab: Lab) -> None:
+    lab.host.start("WEB1")
+    until_said(lab, "ready")
+    with pytest.raises(ProgramFailed, match=r"did not end within 0\.5 s"):
+        lab.host.command("WEB1", ["sleep", "97531"], 0.5)
+    for _ in range(100):
+        found = lab.host.command("WEB1", ["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | grep -c 97[5]31"], 10)
+        if found.out == b"0\n":
+            return
+        time.sleep(0.05)
+    raise AssertionError("it goes on")
 
 
 def test_again_is_nothing(lab: Lab) -> None:

@@ -196,7 +196,8 @@ def build_disks(task: OpenUpdate, plan: Plan, out: Server, stage: Stage, *, live
         listed = open_update.rows_file(task.site, task.name, task.work, one.part.name)
         # A carry makes its base again each time: its rows mean other files then.
         build = build_tree if task.update.carry else partial(build_over, list_file=listed)
-        built = build(rows, sources, path, options)
+        with manifests.named(disk, path):
+            built = build(rows, sources, path, options)
         refuse_owners(task.host, task.name, [built.manifest])
         manifests.save_built(task.site, disk, path, built.manifest, task.policy)
         notes += [Note(note.kind, b"/" + note.path, note.text, note.data) for note in built.notes]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 # Flags of linux/mount.h and sched.h.
 _NOSUID, _NODEV = 2, 4
 _NEWNS, _REC, _PRIVATE = 0x20000, 16384, 1 << 18
+_DETACH, _NOFOLLOW = 2, 8  # umount2(2)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -25,6 +27,12 @@ def cover(directory: str, size: str = "1m") -> None:
     """
     flags, options = ctypes.c_ulong(_NOSUID | _NODEV), f"size={size},mode=755".encode()
     _checked(_libc.mount(b"tmpfs", os.fsencode(directory), b"tmpfs", flags, options), "mount")
+
+
+def uncover(directory: str) -> None:
+    """What this process has mounted last at a directory goes, with all that stands in it; nothing else is there: nothing."""
+    if _libc.umount2(os.fsencode(directory), _DETACH | _NOFOLLOW) < 0 and ctypes.get_errno() != errno.EINVAL:
+        _checked(-1, "umount")
 
 
 def _checked(result: int, what: str) -> None:

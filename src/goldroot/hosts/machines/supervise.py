@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -34,6 +34,8 @@ from goldroot.run import environment, find, start
 #: Seconds that a machine gets to begin; its own boot is not waited for.
 PATIENCE = 60.0
 _LOOK_AGAIN = 0.05
+#: Seconds from a start to the next one of a machine that asks for that again and again.
+_BETWEEN_STARTS = 2.0
 
 _PASSED_ON = (
     errors.Busy, errors.Damaged, errors.MissingProgram, errors.NoPermission, errors.NoSpace, errors.NotFound,
@@ -142,19 +144,43 @@ def supervise(host: TryingHost, name: str, report: int, order: Order | None = No
         listener = stack.enter_context(control.listen(directory))
         console = ConsoleLog(directory)
         console.write(f"\n-- {utc_now()}: started from {entry.serial}\n".encode())
-        running = host.launch(stack, guard.watch, entry, disks, None if order is None else order.around)
-        loop = Loop(running, console, listener)
-        if order is not None:
-            loop.ends_with(order.lifeline)
-        try:
-            loop.until_up(PATIENCE)
-        except BaseException:
-            loop.end()
-            raise
-        os.write(report, b"{}")
-        os.close(report)
-        status = loop.until_end()
-        console.write(f"\n-- {utc_now()}: ended with status {status}\n".encode())
+
+        def boot(up: Callable[[], None]) -> Loop:
+            """Run it until it ends."""
+            with ExitStack() as until_end:
+                running = host.launch(until_end, guard.watch, entry, disks, None if order is None else order.around)
+                loop = until_end.enter_context(Loop(running, console, listener))
+                if order is not None:
+                    loop.ends_with(order.lifeline)
+                try:
+                    loop.until_up(PATIENCE)
+                except BaseException:
+                    loop.end()
+                    raise
+                up()
+                status = loop.until_end()
+            what = "restarts" if loop.comes_again and order is None else f"ended with status {status}"
+            console.write(f"\n-- {utc_now()}: {what}\n".encode())
+            return loop
+
+        began = time.monotonic()
+        loop = boot(lambda: _tell_up(report))
+        while order is None and loop.comes_again:
+            time.sleep(max(began + _BETWEEN_STARTS - time.monotonic(), 0.0))
+            if not loop.comes_again:
+                break
+            began = time.monotonic()
+            try:
+                loop = boot(lambda: None)
+            except (GoldrootError, OSError) as error:
+                why = getattr(error, "brief", str(error))
+                console.write(f"\n-- {utc_now()}: not started again: {why}\n".encode())
+                break
+
+
+def _tell_up(report: int) -> None:
+    os.write(report, b"{}")
+    os.close(report)
 
 
 class Guard:
@@ -190,9 +216,12 @@ def _guard(reading: int) -> None:
     """In a process of its own, which does not come back."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        ends = []
+        ends: list[int] = []
         with open(reading, encoding="ascii") as file:
             for line in file:  # until the supervisor has gone
+                for handle in _ended_of(ends):  # of earlier starts: a machine may start again without end
+                    ends.remove(handle)
+                    os.close(handle)
                 with suppress(ProcessLookupError):
                     ends.append(os.pidfd_open(int(line)))
         for handle in ends:
@@ -202,6 +231,11 @@ def _guard(reading: int) -> None:
             select.select([handle], [], [])
     finally:
         os._exit(0)
+
+
+def _ended_of(handles: Sequence[int]) -> Sequence[int]:
+    """Those of processes that have ended."""
+    return select.select(handles, [], [], 0)[0] if handles else []
 
 
 class Loop:
@@ -216,7 +250,19 @@ class Loop:
         self._ended = os.pidfd_open(running.pid)
         self._selector.register(self._ended, selectors.EVENT_READ, self._end_seen)
         self._status: int | None = None
+        self._to_end = False
         signal.signal(signal.SIGTERM, lambda *_: self._ask_to_end())
+
+    def __enter__(self) -> Loop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._selector.close()
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether it has ended in order to start again, and nobody wants its end."""
+        return self._status is not None and self._status == self._running.restarts and not self._to_end
 
     def ends_with(self, lifeline: int) -> None:
         """The machine is ended at once when the other end of this pipe has gone."""
@@ -248,7 +294,7 @@ class Loop:
         """At once."""
         if self._status is None:
             with suppress(GoldrootError, OSError):
-                self._running.halt("killed")
+                self._halt("killed")
             self.until_end()
 
     def _turn(self, seconds: float | None) -> None:
@@ -275,7 +321,7 @@ class Loop:
     def _done(self, asked: dict[str, Any]) -> dict[str, Any]:
         what = asked.get("do")
         if what in ("asked", "pressed", "killed"):
-            self._running.halt(str(what))
+            self._halt(str(what))
             return {}
         if what == "inside":
             return {"pid": self._running.inside()}
@@ -285,10 +331,15 @@ class Loop:
         """The host is shut down, or somebody ends the supervisor."""
         for how in ("asked", "pressed"):
             try:
-                self._running.halt(how)
+                self._halt(how)
                 return
             except (GoldrootError, OSError) as error:
                 self._console.write(f"\n-- {utc_now()}: not {how}: {error}\n".encode())
+
+    def _halt(self, how: str) -> None:
+        if self._status is None:
+            self._running.halt(how)
+        self._to_end = True
 
     def _end_seen(self) -> None:
         self._selector.unregister(self._ended)

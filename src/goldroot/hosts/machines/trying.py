@@ -47,6 +47,10 @@ class Running(Protocol):
     def console(self) -> int:
         """A descriptor from which the console is read."""
 
+    @property
+    def restarts(self) -> int | None:
+        """The exit status by which it asks to be started again; ``None``: it does so itself."""
+
     def is_up(self) -> bool:
         """Whether it has begun to run its system."""
 
@@ -74,7 +78,7 @@ class TryingHost(PoweredHost):
     def launch(
         self, stack: ExitStack, watch: Watch, entry: Entry, disks: Sequence[Given], around: Around | None = None
     ) -> Running:
-        """In the supervisor: begin to run a machine; ``stack`` ends with it.
+        """In the supervisor: begin to run a machine; ``stack`` ends with it, and one that restarts is begun once more.
 
         :param watch: is told each process that has to end where the supervisor is killed, and that does not end by itself then; before
             it can do anything.

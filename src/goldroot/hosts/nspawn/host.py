@@ -13,7 +13,7 @@ from goldroot.errors import HostError, LimitReached, MissingProgram, NoPermissio
 from goldroot.hosts.directory.host import Directories
 from goldroot.hosts.machines import MOST_SAID, MachineHost, Running, Watch, control
 from goldroot.hosts.machines.bridges import other_end, refuse_bridge
-from goldroot.hosts.machines.cover import cover, own_mounts
+from goldroot.hosts.machines.cover import cover, own_mounts, uncover
 from goldroot.hosts.machines.paths import check_paths, ordered, usual_paths
 from goldroot.hosts.machines.powered import Given
 from goldroot.hosts.network import Network, checked
@@ -150,7 +150,9 @@ class NspawnHost(MachineHost):
         own_mounts()
         if not os.path.isdir("/run/systemd/system"):
             os.makedirs(_NSPAWN_RUN, mode=0o755, exist_ok=True)
+            uncover(_NSPAWN_RUN)
             cover(_NSPAWN_RUN)
+        uncover(root)  # it may have restarted; else its mounts go with this process, by which others see that it runs
         with mounts.shifted(BASE, COUNT) as namespace:
             trees = {given.label.id: self._tree(stack, given, (root, namespace)) for given in disks}
             for given, path in ordered(entry.name, disks, self.config.paths):

@@ -19,6 +19,9 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 class Container:
     """A container, see :class:`goldroot.hosts.machines.Running`."""
 
+    #: What systemd-nspawn ends with after a reboot inside, for whoever started it (EXIT_FORCE_RESTART, with --keep-unit).
+    restarts = 133
+
     def __init__(self, process: subprocess.Popen[bytes], console: int) -> None:
         self._process = process
         self.pid = process.pid

@@ -151,6 +151,8 @@ class EmulatedHost(ImageHost, TryingHost):
 class Emulated:
     """A machine of QEMU, see :class:`goldroot.hosts.machines.Running`."""
 
+    restarts = None
+
     def __init__(self, process: subprocess.Popen[bytes], console: int, directory: str) -> None:
         self._process = process
         self._directory = directory
