@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldroot.errors import BadInput
-from goldroot.files import digest_of, read_given
+from goldroot.files import digest_of, json_of, read_given
 from goldroot.kinds import ConflictKind
 
 __all__ = [
@@ -152,10 +152,10 @@ def load_decisions(file: str) -> dict[str, Decision]:
     :raises BadInput: it cannot be read or is not of the form above.
     """
     try:
-        data = json.loads(read_given(file))
+        data = json_of(read_given(file))
     except OSError as error:
         raise BadInput(f"{file}: the decisions cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadInput(f"{file}: this is not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("decisions"), dict):
         raise BadInput(f'{file}: a decisions file is an object with "decisions": {{KEY: ANSWER}}')

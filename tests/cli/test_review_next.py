@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,19 @@ def typed(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
 # -- on a terminal
 
 
+@contextmanager
+def at_a_long_question(site: Site, room: Path, pager: str) -> Iterator[Person]:
+    """Somebody who has come to a question that is longer than a screen, and so in a pager, which is this script."""
+    program = room / "pager"
+    program.write_text(pager)
+    program.chmod(0o755)
+    on_clone(site, "web1", {"etc/plain.conf": "".join(f"mine {number}\n" for number in range(80))})
+    with Person("review", "next", "web1", env={"PAGER": str(program)}) as person:
+        person.answers("Which one?", "j")
+        person.answers("Which one?", "j")
+        yield person
+
+
 @pytest.mark.slow
 def test_one_key_answers_a_question_and_a_kill_loses_none(waiting: Site) -> None:
     with Person("review", "next", "web1") as person:
@@ -99,13 +113,8 @@ def test_one_key_answers_a_question_and_a_kill_loses_none(waiting: Site) -> None
 def test_long_questions_stand_in_the_pager_and_colours_only_where_they_are_wanted(
     waiting: Site, tmp_path: Path
 ) -> None:
-    pager = tmp_path / "pager"
-    pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/paged\necho PAGED\n")
-    pager.chmod(0o755)
-    on_clone(waiting, "web1", {"etc/plain.conf": "".join(f"mine {number}\n" for number in range(80))})
-    with Person("review", "next", "web1", env={"PAGER": str(pager)}) as person:
-        person.answers("Which one?", "j")
-        person.answers("Which one?", "j")
+    script = f"#!/bin/sh\ncat > {tmp_path}/paged\necho PAGED\n"
+    with at_a_long_question(waiting, tmp_path, script) as person:
         person.sees("PAGED")
         person.answers("Which one?", "q")
         assert person.ends() == 1
@@ -153,13 +162,7 @@ termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 @pytest.mark.slow
 def test_ctrl_c_in_a_pager_is_the_pagers(waiting: Site, tmp_path: Path) -> None:
     """less goes back to its prompt.  Who ended for it would leave the terminal as less had it, without echo."""
-    pager = tmp_path / "pager"
-    pager.write_text(f"#!{sys.executable}\n{LESS}")
-    pager.chmod(0o755)
-    on_clone(waiting, "web1", {"etc/plain.conf": "".join(f"mine {number}\n" for number in range(80))})
-    with Person("review", "next", "web1", env={"PAGER": str(pager)}) as person:
-        person.answers("Which one?", "j")
-        person.answers("Which one?", "j")
+    with at_a_long_question(waiting, tmp_path, f"#!{sys.executable}\n{LESS}") as person:
         person.answers("PAGED", "\x03")
         person.answers("HEARD", "q")
         person.answers("(3/3) Which one?", "\x03")
@@ -170,13 +173,8 @@ def test_ctrl_c_in_a_pager_is_the_pagers(waiting: Site, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["kill -9 $$", "kill -TERM $PPID; sleep 60"], ids=["the pager", "goldroot"])
 def test_the_terminal_is_as_it_was_after_a_pager_that_was_killed(waiting: Site, tmp_path: Path, by: str) -> None:
-    pager = tmp_path / "pager"
-    pager.write_text(f"#!/bin/sh\ncat > /dev/null\nstty -echo -icanon < /dev/tty\necho PAGED\n{by}\n")
-    pager.chmod(0o755)
-    on_clone(waiting, "web1", {"etc/plain.conf": "".join(f"mine {number}\n" for number in range(80))})
-    with Person("review", "next", "web1", env={"PAGER": str(pager)}) as person:
-        person.answers("Which one?", "j")
-        person.answers("Which one?", "j")
+    script = f"#!/bin/sh\ncat > /dev/null\nstty -echo -icanon < /dev/tty\necho PAGED\n{by}\n"
+    with at_a_long_question(waiting, tmp_path, script) as person:
         person.sees("PAGED")
         if "PPID" not in by:
             person.answers("(3/3) Which one?", "q")

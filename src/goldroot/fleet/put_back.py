@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -132,8 +131,8 @@ def is_json(path: str) -> bool:
     """Whether a file holds a JSON object."""
     try:
         with open(path, "rb") as file:
-            return isinstance(json.load(file), dict)
-    except (OSError, ValueError, RecursionError):
+            return isinstance(files.json_of(file.read()), dict)
+    except (OSError, ValueError):
         return False
 
 

@@ -26,8 +26,6 @@ _KERNELS = re.compile(r"(?:vmlinuz|vmlinux|image|bzImage|Image)-(.+)")
 _INITIALS = ("initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img")
 _NOT_KERNELS = ("rescue", ".hmac", ".old", ".sig")
 _NO_INITIAL = "no kernel in /boot has an initial file system"
-
-
 #: Bytes of a kernel or an initial file system at most.
 _LARGEST = 1 << 30
 

@@ -174,10 +174,10 @@ def remember(system: System, checked: Checked) -> None:
 def _remembered(system: System) -> Sequence[str]:
     try:
         with open(_file(system), "rb") as file:
-            return [str(key) for key in json.load(file)]
+            return [str(key) for key in files.json_of(file.read())]
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise BadInput(
             f"{_file(system)} is not JSON: {error}", todo="Remove it, and accept again what it held."
         ) from None

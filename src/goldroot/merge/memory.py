@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from goldroot.errors import BadInput
-from goldroot.files import digest_of, read_given
+from goldroot.files import digest_of, json_of, read_given
 from goldroot.tree import path_bytes, path_text
 
 
@@ -152,10 +152,10 @@ def load_memory(file: str | bytes) -> Memory:
     """
     name = os.fsdecode(file)
     try:
-        data = json.loads(read_given(file))
+        data = json_of(read_given(file))
     except OSError as error:
         raise BadInput(f"{name}: the record cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadInput(f"{name}: this is not JSON: {error}") from error
     try:
         return Memory.from_data(data["memory"]["after"])

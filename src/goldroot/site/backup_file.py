@@ -27,7 +27,7 @@ from typing import IO, Any, BinaryIO
 from goldroot import files
 from goldroot.catalog import now
 from goldroot.errors import BadInput, NewerVersion, NoPermission, Refused
-from goldroot.files import open_given
+from goldroot.files import json_of, open_given
 from goldroot.version import __version__
 
 #: The shape of the file.
@@ -238,8 +238,8 @@ def _json(path: str, tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str,
         raise _bad(path, f"its member {member.name!r} is too large")
     source = tar.extractfile(member)
     try:
-        data = json.loads(b"" if source is None else source.read())
-    except (ValueError, RecursionError) as error:
+        data = json_of(b"" if source is None else source.read())
+    except ValueError as error:
         raise _bad(path, f"its member {member.name!r} is not JSON") from error
     if not isinstance(data, dict):
         raise _bad(path, f"its member {member.name!r} is not what it should be")

@@ -14,7 +14,6 @@ and what is kept of it besides the catalog's row.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -308,10 +307,10 @@ def read_kept(file: str, take: Callable[[Any], T]) -> T | None:
     """
     try:
         with open(file, "rb") as stream:
-            return take(json.load(stream))
+            return take(files.json_of(stream.read()))
     except FileNotFoundError:
         return None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Damaged(
             f"{file} cannot be read: {error}",
             meaning="It was damaged or changed by hand; what it says of the server, as what was removed there, is not known.",

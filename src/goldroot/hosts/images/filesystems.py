@@ -56,12 +56,12 @@ def _grow_ext4(path: str) -> None:
 def refuse_dirty_ext4(path: str) -> None:
     """By its superblock (Documentation/filesystems/ext4/super.rst of the kernel: s_magic, s_state, s_feature_incompat).
 
-    :raises Damaged: it was not unmounted, has errors, is not there, or leads out (:func:`refuse_led_out`).
+    :raises Damaged: it was not unmounted, has errors, is not there, or has its journal elsewhere.
     """
     block = _superblock(path)
     if len(block) < 1024 or struct.unpack_from("<H", block, 0x38)[0] != _EXT4_MAGIC:
         raise Damaged(f"the disk {path!r} has no file system", todo="Put back one of a backup, or empty the disk.")
-    refuse_led_out(path)
+    _refuse_outer_journal(path, block)
     (state,) = struct.unpack_from("<H", block, 0x3A)
     (incompatible,) = struct.unpack_from("<I", block, 0x60)
     if not state & _CLEAN or incompatible & _NEEDS_RECOVERY:
@@ -70,14 +70,17 @@ def refuse_dirty_ext4(path: str) -> None:
         raise Damaged(f"the file system of the disk {path!r} has errors", todo=f"Look at it: e2fsck -f {path}")
 
 
-def refuse_led_out(path: str) -> None:
+def refuse_outer_journal(path: str) -> None:
     """An ext4 may have its journal on another device, which the kernel opens by a number that the image says (s_journal_dev).
 
     :raises Damaged: it has.
     """
     block = _superblock(path)
-    if len(block) < 1024 or struct.unpack_from("<H", block, 0x38)[0] != _EXT4_MAGIC:
-        return
+    if len(block) == 1024 and struct.unpack_from("<H", block, 0x38)[0] == _EXT4_MAGIC:
+        _refuse_outer_journal(path, block)
+
+
+def _refuse_outer_journal(path: str, block: bytes) -> None:
     (features,), (device,) = struct.unpack_from("<I", block, 0x5C), struct.unpack_from("<I", block, 0xE4)
     if features & _HAS_JOURNAL and device:
         raise Damaged(

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from goldroot.errors import Damaged
-from goldroot.hosts.images.filesystems import refuse_led_out
+from goldroot.hosts.images.filesystems import refuse_outer_journal
 from goldroot.hosts.storefiles import OPEN_DIRECTORY
 
 # Numbers that are the same on every architecture (asm-generic/unistd.h); commands and flags of linux/mount.h.
@@ -47,7 +47,7 @@ def mounted(
     """
     write = replay or not attributes & READ_ONLY
     if kind == "ext4":
-        refuse_led_out(image)
+        refuse_outer_journal(image)
     with ExitStack() as stack:
         source = stack.enter_context(_loop(image, write))
         try:

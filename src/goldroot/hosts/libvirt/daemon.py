@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldroot.errors import HostError, MissingPackage, Refused, Unreachable
+from goldroot.files import json_of
 from goldroot.hosts.libvirt.copying import back_up
 
 #: Seconds that the guest's agent gets for an answer.
@@ -229,13 +230,8 @@ class Agent:
         except _library().libvirtError as error:
             raise HostError(f"the guest's agent: {error.get_error_message()}") from error
         try:
-            return json.loads(answer)["return"]
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            RecursionError,
-        ) as error:  # it is the guest's, and says what that likes
+            return json_of(answer)["return"]
+        except (KeyError, TypeError, ValueError) as error:  # it is the guest's, and says what that likes
             raise HostError("the guest's agent says what is not an answer") from error
 
 

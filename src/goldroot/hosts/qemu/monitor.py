@@ -21,6 +21,7 @@ from ipaddress import ip_interface
 from typing import Any, Protocol
 
 from goldroot.errors import HostError, ProgramFailed, Unreachable
+from goldroot.files import json_of
 from goldroot.hosts.machines import MOST_LINKS, control
 from goldroot.hosts.port import NetLink
 from goldroot.run import Done
@@ -96,10 +97,7 @@ class Talk:
             if time.monotonic() > self._until:
                 raise TimeoutError("timed out")
         line, _, self._said = b"".join(pieces).partition(b"\n")
-        try:
-            found = json.loads(line.lstrip(b"\xff"))  # the agent sends this byte where it begins again
-        except RecursionError as error:
-            raise ValueError("what it says goes too deep") from error
+        found = json_of(line.lstrip(b"\xff"))  # the agent sends this byte where it begins again
         if not isinstance(found, dict):
             raise ValueError("what it says is not an object")
         return found
